@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// npm test: set-up, then jest on the compiled tests. Further arguments go to jest: npm test -- image/boxes
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ROOT } from './setup/say.mjs';
+import { runScript, setup } from './setup.mjs';
+
+await runScript(async () => {
+  await setup();
+  const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+  const { status } = spawnSync(
+    process.execPath,
+    ['--experimental-vm-modules', '--no-warnings', jest, ...process.argv.slice(2)],
+    {
+      stdio: 'inherit',
+      cwd: ROOT,
+    },
+  );
+  process.exitCode = status ?? 1;
+});

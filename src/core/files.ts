@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { OutputError, reason } from './errors.js';
+
+/**
+ * Writes a file whole or not at all: to a temporary name beside it, flushed, then renamed. Folders above are made.
+ *
+ * @throws OutputError when the place is not writable or the disk is full; what was there before stays
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await writeAtomic(path, async (temporary) => {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/**
+ * Like `writeFileAtomic` for writers that stream: `write` fills the temporary file whose path it is given.
+ *
+ * @throws OutputError as above
+ */
+export async function writeAtomic(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryBeside(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await write(temporary);
+    await rename(temporary, path);
+  } catch (thrown) {
+    await rm(temporary, { force: true, recursive: true });
+    throw outputError(path, thrown);
+  }
+}
+
+/** A name in the same folder that no other process uses and that every listing of ours skips. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+function outputError(path: string, thrown: unknown): unknown {
+  const code = (thrown as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ENOSPC') {
+    return new OutputError(`no space left on the disk while writing ${path}`, {
+      where: path,
+      fix: 'free some space and run the same command again; nothing that was saved before is lost',
+      cause: thrown,
+    });
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR') {
+    return new OutputError(`cannot write ${path}: ${reason(thrown)}`, {
+      where: path,
+      fix: 'choose a folder that you may write to, with --out',
+      cause: thrown,
+    });
+  }
+  return thrown;
+}

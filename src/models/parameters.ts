@@ -1,0 +1,64 @@
+import { WeightsError } from '../core/errors.js';
+import { didYouMean } from '../core/nearest.js';
+import { tf } from '../tf/index.js';
+
+/** Read access to named weights, seen from a prefix: what the pure functions of the layers are given. */
+export interface Weights {
+  /** The tensor in TensorFlow's layout (`[in, out]`, `[kh, kw, in, out]`). @throws WeightsError when there is none */
+  get(name: string): tf.Tensor;
+  has(name: string): boolean;
+  /** The same weights with `prefix.` put before every name. */
+  scope(prefix: string): Weights;
+}
+
+/**
+ * All weights of a model, keyed by the published checkpoint's names, each a `tf.Variable` in TensorFlow's layout.
+ *
+ * TensorFlow.js's own variable names are numbered per process and mean nothing; only the keys here do.
+ */
+export class Parameters implements Weights {
+  readonly #variables = new Map<string, tf.Variable>();
+
+  /** Takes ownership of the tensors. `isTrainable` false marks buffers such as the Fourier matrix. */
+  add(name: string, value: tf.Tensor, isTrainable = true): void {
+    if (this.#variables.has(name)) throw new WeightsError(`the weight \`${name}\` exists already`);
+    this.#variables.set(name, tf.variable(value, isTrainable));
+    value.dispose();
+  }
+
+  get(name: string): tf.Variable {
+    const variable = this.#variables.get(name);
+    if (variable === undefined) {
+      throw new WeightsError(
+        `the model has no weight \`${name}\`${didYouMean(name, this.#variables.keys())}`,
+      );
+    }
+    return variable;
+  }
+
+  has(name: string): boolean {
+    return this.#variables.has(name);
+  }
+
+  names(): readonly string[] {
+    return [...this.#variables.keys()];
+  }
+
+  scope(prefix: string): Weights {
+    return {
+      get: (name) => this.get(`${prefix}.${name}`),
+      has: (name) => this.has(`${prefix}.${name}`),
+      scope: (inner) => this.scope(`${prefix}.${inner}`),
+    };
+  }
+
+  /** Copies new values into a weight; shapes must agree. */
+  assign(name: string, value: tf.Tensor): void {
+    this.get(name).assign(value);
+  }
+
+  dispose(): void {
+    for (const variable of this.#variables.values()) variable.dispose();
+    this.#variables.clear();
+  }
+}

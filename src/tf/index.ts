@@ -1,0 +1,9 @@
+/**
+ * The only place that names a TensorFlow.js package. Importing it loads a backend: TensorFlow itself through
+ * tfjs-node, or WebAssembly where set-up could not bring the library.
+ */
+import './load.js';
+
+export * as tf from '@tensorflow/tfjs';
+export { type BackendInfo, backendInfo, isNative, node } from './backend.js';
+export { detach, noTape, op } from './operators.js';
