@@ -47,7 +47,7 @@ async function compile(flags, packageFolder, cached) {
     );
   }
   throw new Trouble(
-    'no C++ compiler was found (tried ' + compilers.join(', ') + ').',
+    `no C++ compiler was found (tried ${compilers.join(', ')}).`,
     'install one (Debian: apt install g++; macOS: xcode-select --install), or set CXX.',
   );
 }

@@ -1,0 +1,76 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { loadConfig } from '../../src/config/load.js';
+import type { ConfigError } from '../../src/core/errors.js';
+
+const schema = z.strictObject({
+  data: z.union([
+    z.strictObject({ root: z.string(), imageSize: z.number().default(256) }),
+    z.strictObject({ sets: z.array(z.strictObject({ root: z.string(), weight: z.number().optional() })) }),
+  ]),
+  train: z
+    .strictObject({ maxSteps: z.number().int().positive().default(100), name: z.string().default('run') })
+    .prefault({}),
+});
+
+function file(text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'config-')), 'job.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+async function problems(text: string, overrides: string[] = []): Promise<string[]> {
+  const error = await loadConfig(schema, file(text), overrides).then(
+    () => undefined,
+    (thrown: ConfigError) => thrown,
+  );
+  return (error?.problems ?? []).map((p) => `${p.where}: ${p.message}`);
+}
+
+describe('reading a job file', () => {
+  test('fills defaults and freezes the result', async () => {
+    const { config } = await loadConfig(schema, file('data:\n  root: x\n'));
+    expect(config).toEqual({ data: { root: 'x', imageSize: 256 }, train: { maxSteps: 100, name: 'run' } });
+    expect(Object.isFrozen(config.train)).toBe(true);
+  });
+
+  test('an override wins over the file, lists are reached by number', async () => {
+    const path = file('data:\n  sets:\n    - root: a\n    - root: b\n');
+    const { config } = await loadConfig(schema, path, ['data.sets.1.root=c', 'train.maxSteps=7']);
+    expect(config.data).toEqual({ sets: [{ root: 'a' }, { root: 'c' }] });
+    expect(config.train.maxSteps).toBe(7);
+  });
+
+  test('all problems come at once, with line, key and nearest known key', async () => {
+    const found = await problems('data:\n  root: x\n  imagSize: 3\ntrain:\n  maxSteps: -3\n  nam: y\n');
+    expect(found).toHaveLength(3);
+    expect(found[0]).toMatch(/^line 3 {2}data\.imagSize: unknown key; did you mean `imageSize`\?/);
+    expect(found[1]).toMatch(/^line 5 {2}train\.maxSteps: .*>0/);
+    expect(found[2]).toMatch(/^line 6 {2}train\.nam: unknown key; did you mean `name`\?/);
+  });
+
+  test('a problem made on the command line is placed there', async () => {
+    expect(await problems('data:\n  root: x\n', ['train.maxStep=4'])).toEqual([
+      'command line  train.maxStep: unknown key; did you mean `maxSteps`?',
+    ]);
+  });
+
+  test('arguments that are no overrides are all named', async () => {
+    await expect(loadConfig(schema, file('data:\n  root: x\n'), ['maxSteps', '=3'])).rejects.toThrow(
+      /key\.sub=value/,
+    );
+  });
+
+  test('text that is not YAML is refused with its line', async () => {
+    expect((await problems('data: [1, 2\ntrain: {'))[0]).toMatch(/^line \d/);
+  });
+
+  test('a missing file is named', async () => {
+    await expect(loadConfig(schema, '/nowhere/x.yaml')).rejects.toThrow(
+      /cannot read the configuration \/nowhere\/x\.yaml/,
+    );
+  });
+});
