@@ -1,0 +1,18 @@
+/** Ctrl-C as an abort signal: the first one asks the job to save and leave, the second leaves at once. */
+export function interruptible(talk: NodeJS.WritableStream): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    talk.write('\nStopping after this step and saving (Ctrl-C again leaves at once) ...\n');
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: controller.signal,
+    end: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
