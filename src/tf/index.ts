@@ -7,3 +7,6 @@ import './load.js';
 export * as tf from '@tensorflow/tfjs';
 export { type BackendInfo, backendInfo, isNative, node } from './backend.js';
 export { detach, noTape, op } from './operators.js';
+export { gelu } from './ops/gelu.js';
+export { attributes, kernel } from './ops/kernel.js';
+export { layerNorm, normaliseNative, normalisePortable } from './ops/layerNorm.js';

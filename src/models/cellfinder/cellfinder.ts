@@ -1,0 +1,205 @@
+import { tf } from '../../tf/index.js';
+import { groupNorm, linear, mlpHead, norm, project } from '../linear.js';
+import type { CellFinderConfig } from '../options.js';
+import type { Weights } from '../parameters.js';
+import { gridAnchors, sine1d, sine2d, tokenPositions } from './positions.js';
+import { plainAttention, rowColumnAttention } from './rcda.js';
+
+const EPS = 1e-5;
+
+/** Everything between tokens and boxes; what is not output of the method is there for tests. */
+export type QueryOutput = {
+  readonly kind: 'queries';
+  /** `[L, B, Q, K]` class logits of every decoder layer. */
+  readonly logits: tf.Tensor4D;
+  /** `[L, B, Q, 4]` centre x, centre y, width, height in 0..1. */
+  readonly boxes: tf.Tensor4D;
+  /** `[Q, 2]` anchor points x, y. */
+  readonly anchors: tf.Tensor2D;
+  /** `[B, h, w, E]`. */
+  readonly projected: tf.Tensor4D;
+  readonly encoded: tf.Tensor4D;
+  /** `[B, Q, E]` after the first decoder layer. */
+  readonly firstLayer: tf.Tensor3D;
+};
+
+interface Positions {
+  /** `[B, 1, w, E]` and `[B, h, 1, E]`. */
+  readonly row: tf.Tensor;
+  readonly column: tf.Tensor;
+  /** `[B, h * w, E]`, for plain attention. */
+  readonly both: tf.Tensor;
+}
+
+/**
+ * CellFinder: Anchor DETR (Wang et al. 2022) on the ViT's tokens, as CellSAM uses it (Methods, "CellFinder").
+ *
+ * @param tokens `[B, h, w, D]` before the neck
+ * @param padding `[B, h, w]`, true where the image is padded
+ * @param weights below `cellfinder.decode_head`
+ */
+export function cellfinder(
+  tokens: tf.Tensor4D,
+  padding: tf.Tensor3D,
+  weights: Weights,
+  config: CellFinderConfig,
+): QueryOutput {
+  return tf.tidy(() => {
+    const transformer = weights.scope('transformer');
+    const wide = project(
+      tokens,
+      weights.get('input_proj.0.0.weight'),
+      weights.get('input_proj.0.0.bias'),
+    ) as tf.Tensor4D;
+    const projected = groupNorm(wide, weights, 'input_proj.0.1', config.groupNormGroups, EPS);
+    const positions = embedPositions(padding, transformer, config.hiddenDim);
+    let memory: tf.Tensor4D = projected;
+    for (let i = 0; i < config.encLayers; i++) {
+      memory = encoderLayer(memory, padding, positions, transformer.scope(`encoder_layers.${i}`), config);
+    }
+    const anchors = repeatAnchors(transformer, config);
+    return {
+      kind: 'queries' as const,
+      projected,
+      encoded: memory,
+      anchors,
+      ...decode(memory, padding, positions, anchors, transformer, config),
+    };
+  });
+}
+
+function embedPositions(padding: tf.Tensor3D, weights: Weights, dim: number): Positions {
+  const { y, x } = tokenPositions(padding);
+  const [batch, height, width] = padding.shape;
+  const adapt = (p: tf.Tensor) => adaptPositions(sine1d(p, dim), weights, 'adapt_pos1d');
+  const grid = tf.stack([x.expandDims(1).tile([1, height, 1]), y.expandDims(2).tile([1, 1, width])], -1); // [B, h, w, 2]
+  const both = adaptPositions(sine2d(grid, dim), weights, 'adapt_pos2d').reshape([
+    batch,
+    height * width,
+    dim,
+  ]);
+  return { row: adapt(x).expandDims(1), column: adapt(y).expandDims(2), both };
+}
+
+const adaptPositions = (p: tf.Tensor, weights: Weights, name: string): tf.Tensor =>
+  linear(linear(p, weights, `${name}.0`).relu(), weights, `${name}.2`);
+
+function encoderLayer(
+  x: tf.Tensor4D,
+  padding: tf.Tensor3D,
+  positions: Positions,
+  weights: Weights,
+  config: CellFinderConfig,
+): tf.Tensor4D {
+  const [batch, height, width, dim] = x.shape;
+  const flat = x.reshape([batch, height * width, dim]);
+  const own = weights.scope('self_attn');
+  let mixed: tf.Tensor;
+  if (config.attentionType === 'RCDA') {
+    const [row, column] = [x.add(positions.row), x.add(positions.column)];
+    const rows = row.reshape(flat.shape);
+    const inputs = {
+      queryRow: rows,
+      queryColumn: column.reshape(flat.shape),
+      keyRow: row,
+      keyColumn: column,
+      value: x,
+      padding,
+    };
+    mixed = rowColumnAttention(inputs, own, config.nheads);
+  } else {
+    const query = flat.add(positions.both);
+    mixed = plainAttention(query, query, flat, own, config.nheads, padding.reshape([batch, height * width]));
+  }
+  return feedForward(norm(flat.add(mixed), weights, 'norm1', EPS), weights).reshape([
+    batch,
+    height,
+    width,
+    dim,
+  ]);
+}
+
+/** `norm(x + linear2(relu(linear1(x))))`. */
+function feedForward(x: tf.Tensor, weights: Weights): tf.Tensor {
+  const hidden = linear(x, weights, 'ffn.linear1').relu();
+  return norm(x.add(linear(hidden, weights, 'ffn.linear2')), weights, 'ffn.norm2', EPS);
+}
+
+/** `[Q, 2]`: the anchor points once for each pattern (query = pattern * points + point). */
+function repeatAnchors(weights: Weights, config: CellFinderConfig): tf.Tensor2D {
+  const points =
+    config.spatialPrior === 'grid'
+      ? gridAnchors(config.numQueryPosition)
+      : (weights.get('position.weight') as tf.Tensor2D);
+  return points.tile([config.numQueryPattern, 1]);
+}
+
+function decode(
+  memory: tf.Tensor4D,
+  padding: tf.Tensor3D,
+  positions: Positions,
+  anchors: tf.Tensor2D,
+  weights: Weights,
+  config: CellFinderConfig,
+) {
+  const [batch, height, width, dim] = memory.shape;
+  const queries = anchors.shape[0];
+  const [x, y] = [anchors.slice([0, 0], [-1, 1]), anchors.slice([0, 1], [-1, 1])];
+  const adapt = (p: tf.Tensor) =>
+    adaptPositions(sine1d(p.flatten(), dim), weights, 'adapt_pos1d').expandDims(0);
+  const position = {
+    both: adaptPositions(sine2d(anchors, dim), weights, 'adapt_pos2d').expandDims(0),
+    row: config.attentionType === 'RCDA' ? adapt(x) : undefined,
+    column: config.attentionType === 'RCDA' ? adapt(y) : undefined,
+  };
+  const reference = tf.concat([inverseSigmoid(x), inverseSigmoid(y), tf.zeros([queries, 2])], 1);
+  const content = weights
+    .get('pattern.weight')
+    .expandDims(1)
+    .tile([1, queries / config.numQueryPattern, 1]);
+  let t: tf.Tensor = content.reshape([1, queries, dim]).tile([batch, 1, 1]);
+  const layers: tf.Tensor[] = [];
+  for (let i = 0; i < config.decLayers; i++) {
+    const w = weights.scope(`decoder_layers.${i}`);
+    const query = t.add(position.both);
+    t = norm(t.add(plainAttention(query, query, t, w.scope('self_attn'), config.nheads)), w, 'norm2', EPS);
+    const cross = w.scope('cross_attn');
+    let mixed: tf.Tensor;
+    if (position.row !== undefined && position.column !== undefined) {
+      const inputs = {
+        queryRow: t.add(position.row),
+        queryColumn: t.add(position.column),
+        keyRow: memory.add(positions.row),
+        keyColumn: memory.add(positions.column),
+        value: memory,
+        padding,
+      };
+      mixed = rowColumnAttention(inputs, cross, config.nheads);
+    } else {
+      const flat = memory.reshape([batch, height * width, dim]);
+      mixed = plainAttention(
+        t.add(position.both),
+        flat.add(positions.both),
+        flat,
+        cross,
+        config.nheads,
+        padding.reshape([batch, height * width]),
+      );
+    }
+    t = feedForward(norm(t.add(mixed), w, 'norm1', EPS), w);
+    layers.push(t);
+  }
+  const stacked = tf.stack(layers); // [L, B, Q, E]
+  const logits = linear(stacked, weights, 'class_embed.0') as tf.Tensor4D;
+  const boxes = mlpHead(stacked, weights, 'bbox_embed.0', 3).add(reference).sigmoid() as tf.Tensor4D;
+  return { logits, boxes, firstLayer: layers[0] as tf.Tensor3D };
+}
+
+/** `ln(max(x, 1e-5) / max(1 - x, 1e-5))` of x clamped to 0..1. */
+function inverseSigmoid(x: tf.Tensor): tf.Tensor {
+  const clamped = x.clipByValue(0, 1);
+  const floor = (v: tf.Tensor) => v.clipByValue(1e-5, 1);
+  return floor(clamped)
+    .log()
+    .sub(floor(tf.sub(1, clamped)).log());
+}

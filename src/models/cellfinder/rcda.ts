@@ -1,0 +1,103 @@
+import { tf } from '../../tf/index.js';
+import { linear, project } from '../linear.js';
+import type { Weights } from '../parameters.js';
+
+const MASKED = -1e9;
+
+/** Queries and keys with their positions added, and values. Q queries, an `h x w` map of keys. */
+export interface RowColumnInputs {
+  /** `[B, Q, E]`. */
+  readonly queryRow: tf.Tensor;
+  readonly queryColumn: tf.Tensor;
+  /** `[B, h, w, E]`. */
+  readonly keyRow: tf.Tensor;
+  readonly keyColumn: tf.Tensor;
+  readonly value: tf.Tensor;
+  /** `[B, h, w]`, true where padded. */
+  readonly padding: tf.Tensor3D;
+}
+
+/**
+ * Row-column decoupled attention (Wang et al. 2022): one softmax over the columns and one over the rows in place of one
+ * over all pixels. Keys are averaged over the other axis before they are projected, which is exact and cheaper.
+ *
+ * @returns `[B, Q, E]`
+ */
+export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, heads: number): tf.Tensor {
+  return tf.tidy(() => {
+    const [batch, height, width, dim] = inputs.value.shape as [number, number, number, number];
+    const headDim = dim / heads;
+    const part = (x: tf.Tensor, index: number) => inProjection(x, weights, index, dim);
+    const split = (x: tf.Tensor) => x.reshape([batch, -1, heads, headDim]).transpose([0, 2, 1, 3]); // [B, heads, ., hd]
+    const weightsAlong = (query: tf.Tensor, key: tf.Tensor, masked: tf.Tensor) =>
+      tf
+        .matMul(split(query).mul(headDim ** -0.5), split(key), false, true)
+        .add(masked.expandDims(1).expandDims(1))
+        .softmax();
+
+    const maskRow = inputs.padding
+      .slice([0, 0, 0], [-1, 1, -1])
+      .reshape([batch, width])
+      .toFloat()
+      .mul(MASKED);
+    const maskColumn = inputs.padding
+      .slice([0, 0, 0], [-1, -1, 1])
+      .reshape([batch, height])
+      .toFloat()
+      .mul(MASKED);
+    const alongX = weightsAlong(part(inputs.queryRow, 0), part(inputs.keyRow.mean(1), 2), maskRow); // [B, heads, Q, w]
+    const alongY = weightsAlong(part(inputs.queryColumn, 1), part(inputs.keyColumn.mean(2), 3), maskColumn); // [B, heads, Q, h]
+
+    const value = part(inputs.value, 4).reshape([batch, height, width, heads, headDim]);
+    const mixed =
+      height < width ? contract(alongX, alongY, value, 'x') : contract(alongY, alongX, value, 'y');
+    const queries = mixed.shape[2] as number;
+    const joined = mixed.transpose([0, 2, 1, 3]).reshape([batch, queries, dim]);
+    return linear(joined, weights, 'out_proj');
+  });
+}
+
+/** Sums `value` over the first axis' weights, then over the second's; the shorter axis goes first to keep less. */
+function contract(first: tf.Tensor, second: tf.Tensor, value: tf.Tensor, axis: 'x' | 'y'): tf.Tensor {
+  const [batch, height, width, heads, headDim] = value.shape as [number, number, number, number, number];
+  const queries = first.shape[2] as number;
+  const [inner, outer] = axis === 'x' ? [width, height] : [height, width];
+  const order = axis === 'x' ? [0, 3, 2, 1, 4] : [0, 3, 1, 2, 4];
+  const table = value.transpose(order).reshape([batch, heads, inner, outer * headDim]);
+  const partial = tf.matMul(first, table).reshape([batch, heads, queries, outer, headDim]);
+  return partial.mul(second.expandDims(-1)).sum(3); // [B, heads, Q, hd]
+}
+
+/**
+ * Multi-head attention with a joint in-projection (PyTorch's): `[B, Q, E]`.
+ *
+ * @param padding `[B, K]`, true where a key is padded
+ */
+export function plainAttention(
+  query: tf.Tensor,
+  key: tf.Tensor,
+  value: tf.Tensor,
+  weights: Weights,
+  heads: number,
+  padding?: tf.Tensor,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const dim = query.shape.at(-1) as number;
+    const headDim = dim / heads;
+    const batch = value.shape[0] as number;
+    const split = (x: tf.Tensor, index: number) =>
+      inProjection(x, weights, index, dim)
+        .reshape([x.shape[0] as number, -1, heads, headDim])
+        .transpose([0, 2, 1, 3]);
+    let scores = tf.matMul(split(query, 0).mul(headDim ** -0.5), split(key, 1), false, true);
+    if (padding !== undefined) scores = scores.add(padding.toFloat().mul(MASKED).expandDims(1).expandDims(1));
+    const mixed = tf.matMul(scores.softmax(), split(value, 2)).transpose([0, 2, 1, 3]);
+    return linear(mixed.reshape([batch, -1, dim]), weights, 'out_proj');
+  });
+}
+
+/** Block `index` of the stacked in-projection `[E, blocks * E]`. */
+function inProjection(x: tf.Tensor, weights: Weights, index: number, dim: number): tf.Tensor {
+  const matrix = weights.get('in_proj_weight').slice([0, index * dim], [dim, dim]);
+  return project(x, matrix, weights.get('in_proj_bias').slice([index * dim], [dim]));
+}
