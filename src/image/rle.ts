@@ -1,0 +1,61 @@
+import { boxesOf } from './labels.js';
+import type { LabelImage } from './types.js';
+
+/**
+ * Run lengths of one object in COCO's order: column by column, starting with background (perhaps 0).
+ *
+ * @param xyxy the object's box, so that only its pixels are read
+ */
+export function runLengths(labels: LabelImage, label: number, xyxy: ArrayLike<number>): number[] {
+  const { height, width, data } = labels;
+  const [x0, y0, x1, y1] = [xyxy[0] as number, xyxy[1] as number, xyxy[2] as number, xyxy[3] as number];
+  const runs: number[] = [];
+  let isOn = false;
+  let since = 0;
+  const turn = (at: number): void => {
+    runs.push(at - since);
+    since = at;
+    isOn = !isOn;
+  };
+  for (let x = x0; x < x1; x++) {
+    for (let y = y0; y < y1; y++) if ((data[y * width + x] === label) !== isOn) turn(x * height + y);
+    if (isOn && y1 < height) turn(x * height + y1);
+  }
+  turn(isOn ? x1 * height : height * width);
+  if (isOn && since < height * width) turn(height * width);
+  return runs;
+}
+
+/** The object back from its runs: `[height, width]`, 0 or 1. */
+export function fromRunLengths(runs: readonly number[], height: number, width: number): Uint8Array {
+  const out = new Uint8Array(height * width);
+  let at = 0;
+  for (const [i, run] of runs.entries()) {
+    if (i % 2 === 1) for (let k = at; k < at + run; k++) out[(k % height) * width + Math.floor(k / height)] = 1;
+    at += run;
+  }
+  return out;
+}
+
+/** COCO's text form: differences to the run before last, five bits a character, least significant first. */
+export function packRuns(runs: readonly number[]): string {
+  let text = '';
+  for (const [i, run] of runs.entries()) {
+    let rest = i > 2 ? run - (runs[i - 2] as number) : run;
+    for (let isMore = true; isMore; ) {
+      const bits = rest & 31;
+      rest >>= 5;
+      isMore = (bits & 16) === 0 ? rest !== 0 : rest !== -1;
+      text += String.fromCharCode((isMore ? bits | 32 : bits) + 48);
+    }
+  }
+  return text;
+}
+
+/** COCO's compressed run lengths of every object, object i + 1 at index i. */
+export function packedObjects(labels: LabelImage): string[] {
+  const { xyxy, count } = boxesOf(labels);
+  return Array.from({ length: count }, (_, i) =>
+    packRuns(runLengths(labels, i + 1, xyxy.subarray(i * 4, i * 4 + 4))),
+  );
+}
