@@ -96,14 +96,18 @@ const lengthOfCode = new Map([
 function perimetersOf(labels: LabelImage): Float64Array {
   const { height, width, data } = labels;
   const isBorder = new Uint8Array(data.length);
-  const at = (x: number, y: number): number => (x < 0 || y < 0 || x >= width || y >= height ? 0 : y * width + x);
+  const at = (x: number, y: number): number =>
+    x < 0 || y < 0 || x >= width || y >= height ? 0 : y * width + x;
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       const label = data[i] as number;
       if (label === 0) continue;
       const isEdge = x === 0 || y === 0 || x === width - 1 || y === height - 1;
       const differs =
-        data[i - 1] !== label || data[i + 1] !== label || data[i - width] !== label || data[i + width] !== label;
+        data[i - 1] !== label ||
+        data[i + 1] !== label ||
+        data[i - width] !== label ||
+        data[i + width] !== label;
       if (isEdge || differs) isBorder[i] = 1;
     }
   }
@@ -115,7 +119,8 @@ function perimetersOf(labels: LabelImage): Float64Array {
       let code = 1;
       for (let dy = -1; dy <= 1; dy++) {
         for (let dx = -1; dx <= 1; dx++) {
-          if ((dx === 0 && dy === 0) || x + dx < 0 || y + dy < 0 || x + dx >= width || y + dy >= height) continue;
+          if ((dx === 0 && dy === 0) || x + dx < 0 || y + dy < 0 || x + dx >= width || y + dy >= height)
+            continue;
           const k = at(x + dx, y + dy);
           if (isBorder[k] === 1 && data[k] === label) code += dx !== 0 && dy !== 0 ? 10 : 2;
         }

@@ -111,7 +111,8 @@ function turnsOnly(loop: readonly number[], x0: number, y0: number, stride: numb
   for (const [i, corner] of loop.entries()) {
     const before = loop[(i + loop.length - 1) % loop.length] as number;
     const after = loop[(i + 1) % loop.length] as number;
-    if (corner - before !== after - corner) ring.push(x0 + (corner % stride), y0 + Math.floor(corner / stride));
+    if (corner - before !== after - corner)
+      ring.push(x0 + (corner % stride), y0 + Math.floor(corner / stride));
   }
   return ring;
 }

@@ -19,10 +19,10 @@ export function runLengths(labels: LabelImage, label: number, xyxy: ArrayLike<nu
   };
   for (let x = x0; x < x1; x++) {
     for (let y = y0; y < y1; y++) if ((data[y * width + x] === label) !== isOn) turn(x * height + y);
-    if (isOn && y1 < height) turn(x * height + y1);
+    if (isOn && (y1 < height || y0 > 0)) turn(x * height + y1);
   }
-  turn(isOn ? x1 * height : height * width);
-  if (isOn && since < height * width) turn(height * width);
+  if (isOn) turn(x1 * height);
+  if (since < height * width) turn(height * width);
   return runs;
 }
 
@@ -31,7 +31,8 @@ export function fromRunLengths(runs: readonly number[], height: number, width: n
   const out = new Uint8Array(height * width);
   let at = 0;
   for (const [i, run] of runs.entries()) {
-    if (i % 2 === 1) for (let k = at; k < at + run; k++) out[(k % height) * width + Math.floor(k / height)] = 1;
+    if (i % 2 === 1)
+      for (let k = at; k < at + run; k++) out[(k % height) * width + Math.floor(k / height)] = 1;
     at += run;
   }
   return out;
