@@ -3,6 +3,7 @@
  * tfjs-node, or WebAssembly where set-up could not bring the library.
  */
 import './load.js';
+import './gradients/register.js';
 
 export * as tf from '@tensorflow/tfjs';
 export { type BackendInfo, backendInfo, isNative, node } from './backend.js';

@@ -1,0 +1,44 @@
+import type { Parameters } from '../models/parameters.js';
+import { tf } from '../tf/index.js';
+
+export interface Gradients {
+  readonly loss: number;
+  /** Gradient of each weight that the loss depends on; owned by the caller. */
+  readonly grads: Map<string, tf.Tensor>;
+}
+
+/**
+ * Loss and gradients with respect to named weights. Weights that the loss does not reach are absent from the result.
+ *
+ * @param loss computes a scalar from the parameters; everything else it makes is freed
+ */
+export function gradientsOf(
+  parameters: Parameters,
+  names: readonly string[],
+  loss: () => tf.Scalar,
+): Gradients {
+  const nameOf = new Map(names.map((name) => [parameters.get(name).name, name]));
+  const { value, grads } = tf.variableGrads(
+    loss,
+    names.map((name) => parameters.get(name)),
+  );
+  const named = new Map<string, tf.Tensor>();
+  for (const [internal, gradient] of Object.entries(grads)) {
+    const name = nameOf.get(internal);
+    if (name === undefined || gradient === null) continue;
+    named.set(name, gradient);
+  }
+  const scalar = value.dataSync()[0] ?? Number.NaN;
+  value.dispose();
+  return { loss: scalar, grads: named };
+}
+
+/** Euclidean norm over all gradients together. */
+export function globalNorm(grads: ReadonlyMap<string, tf.Tensor>): number {
+  return Math.sqrt(
+    tf.tidy(() => {
+      const squares = [...grads.values()].map((g) => g.square().sum());
+      return squares.length === 0 ? 0 : (tf.addN(squares).dataSync()[0] ?? 0);
+    }),
+  );
+}

@@ -1,0 +1,15 @@
+import { describe, expect, test } from '@jest/globals';
+import { parity } from '../../scripts/parity.js';
+
+describe('the published modules, number for number', () => {
+  // a: one shared ViT, row-column attention, learned anchors; a2: two ViTs, plain attention, grid anchors, three patterns.
+  test.each([
+    ['a', 402],
+    ['a2', 256],
+  ])('every key of the golden set %s is within its tolerance', async (name, keys) => {
+    const lines: string[] = [];
+    const { passed, failed } = await parity(`test/fixtures/golden/${name}`, (line) => lines.push(line));
+    expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
+    expect({ passed, failed }).toEqual({ passed: keys, failed: 0 });
+  });
+});
