@@ -1,0 +1,178 @@
+import { suppress, takeBoxes } from '../../image/boxes.js';
+import type { Boxes } from '../../image/types.js';
+import { type CellSam, type DetectorOutput, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
+import { tf } from '../../tf/index.js';
+import type { Embedding, Engine } from '../engine.js';
+
+interface TensorEmbedding extends Embedding {
+  readonly encoded: Encoded;
+}
+
+/** Dense proposals below this are never cells. */
+const lowestScore = 0.05;
+/** Dense proposals that overlap more are the same cell. */
+const sameCell = 0.5;
+
+/** The live model as an engine. It does not own the model. */
+export class TensorFlowEngine implements Engine {
+  readonly #model: CellSam;
+
+  constructor(model: CellSam) {
+    this.#model = model;
+  }
+
+  get side(): number {
+    return this.#model.config.vit.imgSize;
+  }
+
+  get maskSide(): number {
+    return (4 * this.side) / this.#model.config.vit.patchSize;
+  }
+
+  get pixelMean(): readonly [number, number, number] {
+    return this.#model.config.pixelMean;
+  }
+
+  get pixelStd(): readonly [number, number, number] {
+    return this.#model.config.pixelStd;
+  }
+
+  get hasDynamicThreshold(): boolean {
+    return this.#model.config.cellfinder.proposals === 'learned';
+  }
+
+  async encode(images: Float32Array, batch: number): Promise<TensorEmbedding> {
+    const input = tf.tensor4d(images, [batch, this.side, this.side, 3]);
+    try {
+      return { batch, encoded: this.#model.encode(input) };
+    } finally {
+      input.dispose();
+    }
+  }
+
+  async detect(embedding: Embedding): Promise<Detection[]> {
+    const output = this.#model.detect(encodedOf(embedding));
+    try {
+      return await detections(output, embedding.batch, this.side);
+    } finally {
+      tf.dispose(output);
+    }
+  }
+
+  async decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]> {
+    const { embedding: features } = encodedOf(embedding);
+    const results: MaskLogits[] = [];
+    for (const [image, wanted] of prompts.entries()) {
+      const own = tf.tidy(() => features.slice([image, 0, 0, 0], [1, -1, -1, -1]));
+      const data = new Float32Array(wanted.length * this.maskSide ** 2);
+      const quality = new Float32Array(wanted.length);
+      for (const kind of ['box', 'points', 'mask'] as const) {
+        const at = [...wanted.keys()].filter((i) => wanted[i]?.kind === kind);
+        if (at.length > 0) await this.#decodeKind(own, wanted, at, data, quality);
+      }
+      own.dispose();
+      results.push({ data, side: this.maskSide, quality });
+    }
+    return results;
+  }
+
+  async #decodeKind(
+    features: tf.Tensor4D,
+    prompts: readonly Prompt[],
+    at: readonly number[],
+    data: Float32Array,
+    quality: Float32Array,
+  ): Promise<void> {
+    const request = promptTensors(
+      at.map((i) => prompts[i] as Prompt),
+      this.maskSide,
+    );
+    const { masks, iou } = tf.tidy(() => {
+      const predicted = this.#model.decode(features, request);
+      return { masks: predicted.masks, iou: predicted.iou };
+    });
+    const [logits, ious] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
+    tf.dispose([masks, iou, ...Object.values(request)]);
+    const size = this.maskSide ** 2;
+    for (const [k, i] of at.entries()) {
+      data.set(logits.subarray(k * size, (k + 1) * size), i * size);
+      quality[i] = ious[k] as number;
+    }
+  }
+
+  release(embedding: Embedding): void {
+    disposeEncoded(encodedOf(embedding));
+  }
+
+  dispose(): void {
+    // The model belongs to the caller.
+  }
+}
+
+function encodedOf(embedding: Embedding): Encoded {
+  return (embedding as TensorEmbedding).encoded;
+}
+
+/** Tensors of prompts that are all of one kind; points are filled up with "no point". */
+function promptTensors(prompts: readonly Prompt[], maskSide: number) {
+  const n = prompts.length;
+  const kind = prompts[0]?.kind;
+  if (kind === 'box') {
+    const rows = prompts.flatMap((p) => (p.kind === 'box' ? [...p.xyxy] : []));
+    return { boxes: tf.tensor2d(rows, [n, 4]) };
+  }
+  const longest = Math.max(1, ...prompts.map((p) => (p.kind === 'points' ? p.inside.length : 0)));
+  const xy = new Float32Array(n * longest * 2);
+  const labels = new Float32Array(n * longest).fill(-1);
+  for (const [i, p] of prompts.entries()) {
+    if (p.kind !== 'points') continue;
+    xy.set(p.xy, i * longest * 2);
+    labels.set(p.inside, i * longest);
+  }
+  const points = tf.tensor3d(xy, [n, longest, 2]);
+  const pointLabels = tf.tensor2d(labels, [n, longest]);
+  if (kind === 'points') return { points, pointLabels };
+  const logits = new Float32Array(n * maskSide ** 2);
+  for (const [i, p] of prompts.entries()) if (p.kind === 'mask') logits.set(p.logits, i * maskSide ** 2);
+  return { points, pointLabels, masks: tf.tensor4d(logits, [n, maskSide, maskSide, 1]) };
+}
+
+/** Boxes in pixels of the frame and scores, falling; the best class of each query (Wang et al. 2022). */
+async function detections(output: DetectorOutput, batch: number, side: number): Promise<Detection[]> {
+  const { scores, boxes } = tf.tidy(() => {
+    if (output.kind === 'dense') return { scores: output.logits.sigmoid(), boxes: output.boxes };
+    const last = output.logits.shape[0] - 1;
+    const logits = output.logits.slice([last, 0, 0, 0], [1, -1, -1, -1]).squeeze([0]).max(-1);
+    const [cx, cy, w, h] = output.boxes.slice([last, 0, 0, 0], [1, -1, -1, -1]).squeeze([0]).split(4, -1);
+    if (cx === undefined || cy === undefined || w === undefined || h === undefined)
+      throw new Error('no boxes');
+    const corners = [cx.sub(w.div(2)), cy.sub(h.div(2)), cx.add(w.div(2)), cy.add(h.div(2))];
+    return { scores: logits.sigmoid(), boxes: tf.concat(corners, -1).mul(side) };
+  });
+  const allScores = (await scores.data<'float32'>()) as Float32Array;
+  const allBoxes = (await boxes.data<'float32'>()) as Float32Array;
+  if (output.kind !== 'dense') tf.dispose([scores, boxes]);
+  else scores.dispose();
+  const each = allScores.length / batch;
+  return Array.from({ length: batch }, (_, b) => {
+    const own = allScores.subarray(b * each, (b + 1) * each);
+    const xyxy = allBoxes.subarray(b * each * 4, (b + 1) * each * 4);
+    return output.kind === 'dense' ? best(own, xyxy) : ordered(own, { count: each, xyxy });
+  });
+}
+
+function ordered(scores: Float32Array, boxes: Boxes): Detection {
+  const order = Array.from(scores.keys());
+  order.sort((i, j) => (scores[j] as number) - (scores[i] as number) || i - j);
+  return { boxes: takeBoxes(boxes, order), scores: Float32Array.from(order, (i) => scores[i] as number) };
+}
+
+/** Dense proposals after non-maximum suppression. */
+function best(scores: Float32Array, xyxy: Float32Array): Detection {
+  const likely = [...scores.keys()].filter((i) => (scores[i] as number) > lowestScore);
+  const boxes = takeBoxes({ count: scores.length, xyxy }, likely);
+  const own = Float32Array.from(likely, (i) => scores[i] as number);
+  const kept = suppress(boxes, own, sameCell);
+  return { boxes: takeBoxes(boxes, kept), scores: Float32Array.from(kept, (i) => own[i] as number) };
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+
+/** How cells are made from what the model finds. */
+export const segmentOptions = z.strictObject({
+  thresholds: z
+    .enum(['model', 'paper', 'library', 'evaluation'])
+    .default('model')
+    .describe("which thresholds: those stored with the model (else the paper's), or a published set"),
+  boxThreshold: z.number().min(0).max(1).optional().describe('replaces the box threshold of the set'),
+  minSize: z.number().int().min(0).default(25).describe('smallest cell in pixels'),
+  fillHoles: z.boolean().default(true).describe('fill background inside a cell'),
+  boundaries: z
+    .enum(['keep', 'inner', 'published'])
+    .default('keep')
+    .describe('clear the boundary pixels of cells: on all sides, or on two sides as published'),
+  fit: z
+    .enum(['pad', 'stretch'])
+    .default('pad')
+    .describe("keep the image's aspect ratio and pad, or stretch to a square as published"),
+  tile: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('side of tiles in pixels; 0: only images of more than 2048 pixels a side are tiled, at 1024'),
+  overlap: z.number().int().min(0).default(128).describe('pixels that neighbouring tiles share'),
+  promptsPerCall: z.number().int().min(1).default(8).describe('prompts that the decoder takes at once'),
+});
+
+export type SegmentOptions = z.infer<typeof segmentOptions>;

@@ -1,0 +1,168 @@
+import { throwIfAborted } from '../core/errors.js';
+import { type EventListener, silent } from '../core/events.js';
+import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
+import { boxesOf } from '../image/labels.js';
+import type { Boxes, PixelImage } from '../image/types.js';
+import type { Prompt } from '../models/types.js';
+import { Cells } from './cells.js';
+import { clean, removeBoundaries } from './clean.js';
+import type { Embedding, Engine } from './engine.js';
+import { MaskCanvas } from './merge.js';
+import { type SegmentOptions, segmentOptions } from './options.js';
+import { type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
+import { boxThreshold, type Thresholds, thresholdSets } from './thresholds.js';
+
+export interface SegmentRequest {
+  /** Given boxes in pixels of the image; the detector is not run. */
+  readonly boxes?: Boxes;
+  /** Given prompts in pixels of the image (mask prompts: of the model's frame); the detector is not run. */
+  readonly prompts?: readonly Prompt[];
+  /** Values to stretch each channel by, where this is a part of a larger image. */
+  readonly stretch?: Stretch;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: EventListener;
+}
+
+/** From one image to its cells: encode once, detect, decode all prompts against the same embedding, merge, clean. */
+export class Segmenter {
+  readonly engine: Engine;
+  readonly options: SegmentOptions;
+  readonly thresholds: Thresholds;
+
+  /** @param stored thresholds that came with the model */
+  constructor(engine: Engine, options: Partial<SegmentOptions> = {}, stored?: Thresholds) {
+    this.engine = engine;
+    this.options = segmentOptions.parse(options);
+    const { thresholds, boxThreshold: box } = this.options;
+    const set = thresholds === 'model' ? (stored ?? thresholdSets.paper) : thresholdSets[thresholds];
+    this.thresholds = box === undefined ? set : { ...set, box, boxShare: 1, meanShare: 0 };
+  }
+
+  /** @throws Interrupted when the signal is raised */
+  async segment(image: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
+    const emit = request.onEvent ?? silent;
+    const timings: Record<string, number> = {};
+    const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      throwIfAborted(request.signal);
+      const start = performance.now();
+      const result = await work();
+      timings[name] = (performance.now() - start) / 1000;
+      emit({ kind: 'timing', name, seconds: timings[name] });
+      return result;
+    };
+    const frame = await timed('prepare', async () =>
+      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.options.fit),
+    );
+    const given = givenPrompts(image, frame, request);
+    if (given?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
+    const embedding = await timed('encode', () => this.engine.encode(frame.data, 1));
+    try {
+      const found = given ?? (await timed('detect', () => this.#found(embedding, frame)));
+      const canvas = this.#canvas(image, frame);
+      const scores = await timed('decode', () => this.#draw(canvas, embedding, found, request.signal));
+      return this.#cells(image, frame, scores, canvas, timings);
+    } finally {
+      this.engine.release(embedding);
+    }
+  }
+
+  /** The detector's boxes above the threshold that start inside the content. */
+  async #found(embedding: Embedding, frame: Frame): Promise<ScoredPrompt[]> {
+    const [detection] = await this.engine.detect(embedding);
+    if (detection === undefined) return [];
+    const { scores, boxes } = detection;
+    const limit = this.engine.hasDynamicThreshold
+      ? boxThreshold(scores, this.thresholds)
+      : this.thresholds.box;
+    const kept: number[] = [];
+    for (let i = 0; i < boxes.count; i++) {
+      const [x0, y0, x1, y1] = boxAt(boxes, i);
+      const isContent = x0 < frame.input[1] && y0 < frame.input[0] && x1 > x0 && y1 > y0;
+      if ((scores[i] as number) > limit && isContent) kept.push(i);
+    }
+    const chosen = takeBoxes(boxes, kept);
+    return kept.map((index, i) => ({
+      prompt: { kind: 'box', xyxy: boxAt(chosen, i) },
+      score: scores[index] as number,
+    }));
+  }
+
+  #canvas(image: PixelImage, frame: Frame): MaskCanvas {
+    const { side, maskSide } = this.engine;
+    return new MaskCanvas(
+      { side: maskSide, frame: [side, side], input: frame.input, original: [image.height, image.width] },
+      this.thresholds.mask,
+    );
+  }
+
+  /** Decodes in batches and draws every mask whose predicted IoU suffices; scores of the drawn cells. */
+  async #draw(
+    canvas: MaskCanvas,
+    embedding: Embedding,
+    prompts: readonly ScoredPrompt[],
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
+    const scores: number[] = [];
+    const { promptsPerCall } = this.options;
+    for (let at = 0; at < prompts.length; at += promptsPerCall) {
+      throwIfAborted(signal);
+      const part = prompts.slice(at, at + promptsPerCall);
+      const [masks] = await this.engine.decode(embedding, [part.map(({ prompt }) => prompt)]);
+      if (masks === undefined) continue;
+      const size = masks.side * masks.side;
+      for (const [i, { score }] of part.entries()) {
+        const quality = masks.quality[i] as number;
+        if (quality < this.thresholds.iou) continue;
+        canvas.add(masks.data.subarray(i * size, (i + 1) * size), quality);
+        scores.push(score ?? quality);
+      }
+    }
+    return Float32Array.from(scores);
+  }
+
+  #cells(
+    image: PixelImage,
+    frame: Frame,
+    scores: Float32Array,
+    canvas: MaskCanvas | undefined,
+    timings: Readonly<Record<string, number>>,
+  ): Cells {
+    const { minSize, fillHoles, boundaries } = this.options;
+    const drawn = (canvas ?? this.#canvas(image, frame)).labels();
+    const { labels, ids } = clean(drawn, minSize, fillHoles);
+    return new Cells({
+      labels: boundaries === 'keep' ? labels : removeBoundaries(labels, boundaries),
+      boxes: boxesOf(labels),
+      scores: Float32Array.from(ids, (id) => scores[id - 1] as number),
+      timings,
+      ...(image.pixelSizeUm === undefined ? {} : { pixelSizeUm: image.pixelSizeUm }),
+    });
+  }
+}
+
+interface ScoredPrompt {
+  readonly prompt: Prompt;
+  /** Absent for given prompts: then the predicted IoU is the score. */
+  readonly score?: number;
+}
+
+/** Boxes and points of the user in pixels of the frame. */
+function givenPrompts(image: PixelImage, frame: Frame, request: SegmentRequest): ScoredPrompt[] | undefined {
+  if (request.boxes === undefined && request.prompts === undefined) return undefined;
+  const [sy, sx] = [frame.input[0] / image.height, frame.input[1] / image.width];
+  const out: ScoredPrompt[] = [];
+  if (request.boxes !== undefined) {
+    const boxes = scaleBoxes(request.boxes, sx, sy);
+    for (let i = 0; i < boxes.count; i++) out.push({ prompt: { kind: 'box', xyxy: boxAt(boxes, i) } });
+  }
+  for (const prompt of request.prompts ?? []) {
+    if (prompt.kind === 'box') {
+      const [x0, y0, x1, y1] = prompt.xyxy;
+      out.push({ prompt: { kind: 'box', xyxy: [x0 * sx, y0 * sy, x1 * sx, y1 * sy] } });
+    } else if (prompt.kind === 'points') {
+      const xy = prompt.xy.map((v, i) => v * (i % 2 === 0 ? sx : sy));
+      out.push({ prompt: { kind: 'points', xy, inside: prompt.inside } });
+    } else out.push({ prompt });
+  }
+  return out;
+}

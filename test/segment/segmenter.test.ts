@@ -1,0 +1,113 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { Random } from '../../src/core/random.js';
+import { boxAt, boxesFrom } from '../../src/image/boxes.js';
+import { relabel } from '../../src/image/labels.js';
+import type { PixelImage } from '../../src/image/types.js';
+import { CellSam, disposeEncoded } from '../../src/models/cellsam.js';
+import { preset } from '../../src/models/presets.js';
+import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
+import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
+import { Segmenter } from '../../src/segment/segmenter.js';
+import { tf } from '../../src/tf/index.js';
+
+const random = new Random('segmenter');
+const model = CellSam.create(preset('tiny'), random);
+const engine = new TensorFlowEngine(model);
+
+function picture(height: number, width: number): PixelImage {
+  const source = random.split('picture');
+  const data = Float32Array.from({ length: height * width }, () => source.uniform(0, 4000));
+  return { height, width, channels: ['grey'], data, range: [0, 65535] };
+}
+
+describe('the segmenter', () => {
+  afterAll(() => model.dispose());
+
+  test('given boxes, the cells are the decoder’s masks resized, thresholded and merged', async () => {
+    const image = picture(90, 70);
+    const boxes = boxesFrom([
+      [5, 5, 40, 40],
+      [20, 20, 60, 80],
+      [1, 50, 30, 88],
+    ]);
+    const options = { minSize: 0, fillHoles: false };
+    const segmenter = new Segmenter(engine, options, {
+      box: 0,
+      boxShare: 1,
+      meanShare: 0,
+      iou: -10,
+      mask: 0.5,
+    });
+    const cells = await segmenter.segment(image, { boxes });
+    expect([...cells.labels.data]).toEqual([...(await byHand(image, boxes))]);
+    expect(cells.scores).toHaveLength(cells.count);
+    expect(cells.boxes.count).toBe(cells.count);
+  });
+
+  test('no boxes and an all-black image give no cells, and no tensor stays', async () => {
+    const before = tf.memory().numTensors;
+    const segmenter = new Segmenter(engine, { boxThreshold: 1 });
+    const none = await segmenter.segment(picture(30, 40), { boxes: boxesFrom([]) });
+    expect([none.count, none.labels.data.length]).toEqual([0, 1200]);
+    const black = { ...picture(30, 40), data: new Float32Array(1200) };
+    expect((await segmenter.segment(black)).count).toBe(0);
+    expect((await segmenter.segment(black, { prompts: pointAndMask() })).labels.data).toHaveLength(1200);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('the detector’s path runs to the end and scores fall into 0..1', async () => {
+    const stored = { box: 0.06, boxShare: 1, meanShare: 0, iou: -10, mask: 0.5 };
+    const cells = await new Segmenter(engine, { minSize: 0 }, stored).segment(picture(64, 64));
+    expect(cells.scores.every((s) => s > 0.06 && s <= 1)).toBe(true);
+    expect(Object.keys(cells.timings)).toEqual(['prepare', 'encode', 'detect', 'decode']);
+  });
+
+  test('an abort signal stops it', async () => {
+    const signal = AbortSignal.abort();
+    await expect(new Segmenter(engine).segment(picture(8, 8), { signal })).rejects.toThrow('stopped');
+  });
+});
+
+function pointAndMask() {
+  return [
+    { kind: 'points', xy: Float32Array.of(10, 10, 12, 12), inside: Uint8Array.of(1, 0) },
+    { kind: 'points', xy: Float32Array.of(20, 20), inside: Uint8Array.of(1) },
+    { kind: 'mask', logits: new Float32Array(engine.maskSide ** 2).fill(1) },
+  ] as const;
+}
+
+/** TensorFlow's own resizing and one decoder call a box; the highest logit wins. */
+async function byHand(image: PixelImage, boxes: ReturnType<typeof boxesFrom>): Promise<Uint32Array> {
+  const { side } = engine;
+  const frame = frameOf(image, stretchOf(image), engine, 'pad');
+  const [h, w] = frame.input;
+  const encoded = model.encode(tf.tensor4d(frame.data, [1, side, side, 3]));
+  const best = new Float32Array(image.height * image.width);
+  const owner = new Uint32Array(best.length);
+  for (let i = 0; i < boxes.count; i++) {
+    const [x0, y0, x1, y1] = boxAt(boxes, i);
+    const box = [
+      (x0 * w) / image.width,
+      (y0 * h) / image.height,
+      (x1 * w) / image.width,
+      (y1 * h) / image.height,
+    ];
+    const logits = tf.tidy(() => {
+      const { masks } = model.decode(encoded.embedding, { boxes: tf.tensor2d(box, [1, 4]) });
+      const frameLogits = tf.image
+        .resizeBilinear(masks, [side, side], false, true)
+        .slice([0, 0, 0, 0], [1, h, w, 1]);
+      return tf.image
+        .resizeBilinear(frameLogits as tf.Tensor4D, [image.height, image.width], false, true)
+        .dataSync();
+    });
+    for (let p = 0; p < best.length; p++) {
+      const logit = logits[p] as number;
+      if (logit <= 0 || (owner[p] !== 0 && logit <= (best[p] as number))) continue;
+      best[p] = logit;
+      owner[p] = i + 1;
+    }
+  }
+  disposeEncoded(encoded);
+  return relabel(owner, image.height, image.width).labels.data;
+}
