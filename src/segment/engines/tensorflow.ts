@@ -1,12 +1,17 @@
 import { suppress, takeBoxes } from '../../image/boxes.js';
 import type { Boxes } from '../../image/types.js';
 import { type CellSam, type DetectorOutput, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import { maskDecoderTokenSide } from '../../models/sam/maskDecoderTokenSide.js';
+import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { tf } from '../../tf/index.js';
 import type { Embedding, Engine } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
   readonly encoded: Encoded;
+  /** What all prompts without a mask have in common: the embedding with the "no mask" code, and positions. */
+  readonly base: tf.Tensor4D;
+  readonly positions: tf.Tensor4D;
 }
 
 /** Dense proposals below this are never cells. */
@@ -45,7 +50,11 @@ export class TensorFlowEngine implements Engine {
   async encode(images: Float32Array, batch: number): Promise<TensorEmbedding> {
     const input = tf.tensor4d(images, [batch, this.side, this.side, 3]);
     try {
-      return { batch, encoded: this.#model.encode(input) };
+      const encoded = this.#model.encode(input);
+      const [, h, w] = encoded.embedding.shape;
+      const prompts = this.#model.promptEncoder;
+      const base = tf.tidy(() => encoded.embedding.add(noMask(prompts)) as tf.Tensor4D);
+      return { batch, encoded, base, positions: densePositions(h, w, prompts) };
     } finally {
       input.dispose();
     }
@@ -61,24 +70,23 @@ export class TensorFlowEngine implements Engine {
   }
 
   async decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]> {
-    const { embedding: features } = encodedOf(embedding);
     const results: MaskLogits[] = [];
     for (const [image, wanted] of prompts.entries()) {
-      const own = tf.tidy(() => features.slice([image, 0, 0, 0], [1, -1, -1, -1]));
       const data = new Float32Array(wanted.length * this.maskSide ** 2);
       const quality = new Float32Array(wanted.length);
       for (const kind of ['box', 'points', 'mask'] as const) {
         const at = [...wanted.keys()].filter((i) => wanted[i]?.kind === kind);
-        if (at.length > 0) await this.#decodeKind(own, wanted, at, data, quality);
+        if (at.length > 0)
+          await this.#decodeKind(embedding as TensorEmbedding, image, wanted, at, data, quality);
       }
-      own.dispose();
       results.push({ data, side: this.maskSide, quality });
     }
     return results;
   }
 
   async #decodeKind(
-    features: tf.Tensor4D,
+    embedding: TensorEmbedding,
+    image: number,
     prompts: readonly Prompt[],
     at: readonly number[],
     data: Float32Array,
@@ -89,8 +97,16 @@ export class TensorFlowEngine implements Engine {
       this.maskSide,
     );
     const { masks, iou } = tf.tidy(() => {
-      const predicted = this.#model.decode(features, request);
-      return { masks: predicted.masks, iou: predicted.iou };
+      const own = (x: tf.Tensor4D) => x.slice([image, 0, 0, 0], [1, -1, -1, -1]);
+      if ('masks' in request) {
+        const predicted = this.#model.decode(own(embedding.encoded.embedding), request);
+        return { masks: predicted.masks, iou: predicted.iou };
+      }
+      const frame = { height: this.side, width: this.side };
+      const sparse = sparsePrompts(request, frame, this.#model.promptEncoder);
+      const { maskDecoder, config } = this.#model;
+      const { positions, base } = embedding;
+      return maskDecoderTokenSide(own(base), positions, sparse, maskDecoder, config.maskDecoder);
     });
     const [logits, ious] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
     tf.dispose([masks, iou, ...Object.values(request)]);
@@ -102,6 +118,8 @@ export class TensorFlowEngine implements Engine {
   }
 
   release(embedding: Embedding): void {
+    const { base, positions } = embedding as TensorEmbedding;
+    tf.dispose([base, positions]);
     disposeEncoded(encodedOf(embedding));
   }
 

@@ -1,0 +1,107 @@
+import { throwIfAborted } from '../core/errors.js';
+import type { EventListener } from '../core/events.js';
+import { boxesOf } from '../image/labels.js';
+import type { PixelImage } from '../image/types.js';
+import { Cells } from './cells.js';
+import { type Stretch, stretchOf } from './preprocess.js';
+import type { SegmentRequest } from './segmenter.js';
+import { type RowSink, Stitcher } from './stitch.js';
+import { type ImageSource, planTiles, sourceOf, type Tile } from './tiles.js';
+
+/** Segments one part; a `Segmenter`, or anything of its kind. */
+export interface TileSegmenter {
+  segment(image: PixelImage, request: SegmentRequest): Promise<Cells>;
+}
+
+export interface LargeOptions {
+  readonly tile: number;
+  readonly overlap: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: EventListener;
+}
+
+/** Tiles from which the statistics of a large image are taken, spread evenly. */
+const sampledTiles = 16;
+
+/**
+ * Segments an image of any size in tiles; memory holds one row of tiles. Every tile is stretched by the statistics of
+ * the whole image, and at the image's border tiles end where the image ends.
+ *
+ * @param sink is given finished rows
+ * @returns scores of the objects, object i + 1 at index i
+ */
+export async function segmentLarge(
+  segmenter: TileSegmenter,
+  source: ImageSource,
+  sink: RowSink,
+  options: LargeOptions,
+): Promise<Float32Array> {
+  const rows = planTiles(source.height, source.width, options.tile, options.overlap);
+  const stretch = await wholeStretch(source, rows.flat());
+  const stitcher = new Stitcher(source.height, source.width, sink);
+  const total = rows.length * (rows[0]?.length ?? 0);
+  let done = 0;
+  for (const row of rows) {
+    const first = row[0];
+    if (first === undefined) continue;
+    await stitcher.startRow(first.y0, first.y1);
+    for (const tile of row) {
+      throwIfAborted(options.signal);
+      const request = { stretch, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+      const cells = await segmenter.segment(await source.read(tile), request);
+      stitcher.add(tile, cells.labels, cells.scores, options.overlap);
+      options.onEvent?.({ kind: 'progress', done: ++done, total, unit: 'tiles' });
+    }
+  }
+  await stitcher.finish();
+  return stitcher.scores;
+}
+
+/** The same for an image in memory. */
+export async function segmentTiled(
+  segmenter: TileSegmenter,
+  image: PixelImage,
+  options: LargeOptions,
+): Promise<Cells> {
+  const data = new Uint32Array(image.height * image.width);
+  const start = performance.now();
+  const keep: RowSink = async (y0, _height, rows) => data.set(rows, y0 * image.width);
+  const scores = await segmentLarge(segmenter, sourceOf(image), keep, options);
+  const labels = { height: image.height, width: image.width, data, count: scores.length };
+  return new Cells({
+    labels,
+    boxes: boxesOf(labels),
+    scores,
+    timings: { tiles: (performance.now() - start) / 1000 },
+    ...(image.pixelSizeUm === undefined ? {} : { pixelSizeUm: image.pixelSizeUm }),
+  });
+}
+
+/** Percentiles over tiles spread over the image; all of it where there are few. */
+async function wholeStretch(source: ImageSource, tiles: readonly Tile[]): Promise<Stretch> {
+  const step = Math.max(1, Math.floor(tiles.length / sampledTiles));
+  const chosen = tiles.filter((_, i) => i % step === 0);
+  const parts: PixelImage[] = [];
+  for (const tile of chosen) parts.push(thinned(await source.read(tile)));
+  const first = parts[0];
+  if (first === undefined) return [];
+  const data = new Float32Array(parts.reduce((n, p) => n + p.data.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return stretchOf({ ...first, height: 1, width: data.length / first.channels.length, data });
+}
+
+/** About 50,000 pixels of an image, evenly taken, as one row. */
+function thinned(image: PixelImage): PixelImage {
+  const pixels = image.height * image.width;
+  const step = Math.max(1, Math.floor(pixels / 50_000));
+  const width = Math.ceil(pixels / step);
+  const count = image.channels.length;
+  const data = new Float32Array(width * count);
+  for (let i = 0, k = 0; i < pixels; i += step, k++)
+    data.set(image.data.subarray(i * count, (i + 1) * count), k * count);
+  return { ...image, height: 1, width, data };
+}
