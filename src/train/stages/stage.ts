@@ -1,0 +1,103 @@
+import type { Random } from '../../core/random.js';
+import type { Batch } from '../../data/sample.js';
+import { type CellSam, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import { tf } from '../../tf/index.js';
+import { denseLosses } from '../losses/dense.js';
+import { MASK_LOSS, maskLosses } from '../losses/masks.js';
+import { queryLosses } from '../losses/queries.js';
+import { maskTargets, queryTargets } from './targets.js';
+
+/** Which part learns: the detector on boxes (1), masks from true boxes (2), or both at once. */
+export type Stage = 'detector' | 'masks' | 'joint';
+
+export interface StageOptions {
+  readonly stage: Stage;
+  /** Objects of an image that prompt the decoder in a step. */
+  readonly promptsPerImage: number;
+  /** Standard deviation of a box edge's shift, as a share of the box's side. */
+  readonly boxJitter: number;
+}
+
+/** The loss of a batch as one scalar, with its parts as numbers for the log. */
+export interface StageLoss {
+  readonly total: tf.Scalar;
+  readonly parts: Readonly<Record<string, number>>;
+}
+
+/** Computes the loss of a batch; everything in it is differentiable in the model's parameters. */
+export function stageLoss(model: CellSam, batch: Batch, options: StageOptions, random: Random): StageLoss {
+  const side = model.config.vit.imgSize;
+  const images = tf.tensor4d(batch.images, [batch.ids.length, side, side, 3]);
+  const encoded = model.encode(images);
+  const parts: Record<string, number> = {};
+  const totals: tf.Scalar[] = [];
+  if (options.stage !== 'masks') totals.push(detectorLoss(model, encoded, batch, parts));
+  if (options.stage !== 'detector') totals.push(...maskLoss(model, encoded, batch, options, random, parts));
+  images.dispose();
+  const total = tf.addN([...totals, tf.scalar(0)]).asScalar();
+  if (totals.length === 0) disposeEncoded(encoded);
+  return { total, parts };
+}
+
+function detectorLoss(
+  model: CellSam,
+  encoded: Encoded,
+  batch: Batch,
+  parts: Record<string, number>,
+): tf.Scalar {
+  const output = model.detect(encoded);
+  const side = model.config.vit.imgSize;
+  if (output.kind === 'dense') {
+    const cells = side / output.stride;
+    const losses = denseLosses(output, batch.boxes, batch.offsets, { rows: cells, columns: cells });
+    note(parts, { score: losses.score, box: losses.box });
+    return losses.total;
+  }
+  const losses = queryLosses(output, queryTargets(batch, side));
+  note(parts, {
+    ce: losses['loss_ce'] as tf.Scalar,
+    bbox: losses['loss_bbox'] as tf.Scalar,
+    giou: losses['loss_giou'] as tf.Scalar,
+  });
+  return losses.total;
+}
+
+function maskLoss(
+  model: CellSam,
+  encoded: Encoded,
+  batch: Batch,
+  options: StageOptions,
+  random: Random,
+  parts: Record<string, number>,
+): tf.Scalar[] {
+  const side = encoded.embedding.shape[1] * 4;
+  const targets = maskTargets(batch, options.promptsPerImage, options.boxJitter, side, random);
+  if (targets.length === 0) return [];
+  const predictions = targets.map(({ image, boxes, count }) =>
+    model.decode(encoded.embedding.slice([image, 0, 0, 0], [1, -1, -1, -1]), {
+      boxes: tf.tensor2d(boxes, [count, 4]),
+    }),
+  );
+  const count = targets.reduce((sum, t) => sum + t.count, 0);
+  const joined = new Float32Array(count * side * side);
+  let at = 0;
+  for (const { masks } of targets) {
+    joined.set(masks, at);
+    at += masks.length;
+  }
+  const logits = tf.concat(
+    predictions.map((p) => p.masks),
+    0,
+  );
+  const iou = tf.concat(
+    predictions.map((p) => p.iou),
+    0,
+  );
+  const losses = maskLosses(logits.squeeze([3]), tf.tensor3d(joined, [count, side, side]), iou, MASK_LOSS);
+  note(parts, { focal: losses.focal, dice: losses.dice, iou: losses.iou });
+  return [losses.total];
+}
+
+function note(parts: Record<string, number>, losses: Readonly<Record<string, tf.Scalar>>): void {
+  for (const [name, value] of Object.entries(losses)) parts[name] = value.dataSync()[0] ?? Number.NaN;
+}

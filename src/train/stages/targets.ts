@@ -1,0 +1,82 @@
+import type { Random } from '../../core/random.js';
+import type { Batch } from '../../data/sample.js';
+import type { LabelImage } from '../../image/types.js';
+import type { Targets } from '../losses/matching.js';
+
+/** Some objects of an image as prompts: jittered boxes `[n, 4]` in px and true masks `[n, side, side]` in {0, 1}. */
+export interface MaskTargets {
+  readonly image: number;
+  readonly boxes: Float32Array;
+  readonly masks: Float32Array;
+  readonly count: number;
+}
+
+/** Objects of each image for the query losses: centre form in 0..1, all of class 0. */
+export function queryTargets(batch: Batch, side: number): Targets[] {
+  return Array.from({ length: batch.ids.length }, (_, b) => {
+    const [from, to] = [batch.offsets[b] as number, batch.offsets[b + 1] as number];
+    const boxes = new Float32Array((to - from) * 4);
+    for (let i = 0; i < to - from; i++) {
+      const [x0, y0, x1, y1] = batch.boxes.subarray(4 * (from + i), 4 * (from + i) + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      boxes.set([(x0 + x1) / 2 / side, (y0 + y1) / 2 / side, (x1 - x0) / side, (y1 - y0) / side], 4 * i);
+    }
+    return { boxes, labels: new Int32Array(to - from) };
+  });
+}
+
+/**
+ * Draws up to `limit` objects of every image; box edges move by a share of the box's side, so that the decoder learns to
+ * forgive the detector.
+ *
+ * @param maskSide side of the decoder's output
+ */
+export function maskTargets(
+  batch: Batch,
+  limit: number,
+  jitter: number,
+  maskSide: number,
+  random: Random,
+): MaskTargets[] {
+  return (batch.masks ?? []).flatMap((labels, image) => {
+    const [from, to] = [batch.offsets[image] as number, batch.offsets[image + 1] as number];
+    const chosen = [...random.permutation(to - from)].slice(0, limit);
+    if (chosen.length === 0) return [];
+    const boxes = new Float32Array(chosen.length * 4);
+    const masks = new Float32Array(chosen.length * maskSide * maskSide);
+    for (const [k, object] of chosen.entries()) {
+      const box = batch.boxes.subarray(4 * (from + object), 4 * (from + object) + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      for (let e = 0; e < 4; e++)
+        boxes[4 * k + e] =
+          (box[e] as number) +
+          random.normal(0, jitter) * ((box[(e % 2) + 2] as number) - (box[e % 2] as number));
+      sampleMask(
+        labels,
+        object + 1,
+        maskSide,
+        masks.subarray(k * maskSide * maskSide, (k + 1) * maskSide * maskSide),
+      );
+    }
+    return [{ image, boxes, masks, count: chosen.length }];
+  });
+}
+
+/** Nearest sampling at the decoder's resolution. */
+function sampleMask(labels: LabelImage, label: number, side: number, out: Float32Array): void {
+  const step = labels.width / side;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const source = Math.floor((y + 0.5) * step) * labels.width + Math.floor((x + 0.5) * step);
+      if (labels.data[source] === label) out[y * side + x] = 1;
+    }
+  }
+}
