@@ -40,6 +40,7 @@ export class TiffWriter {
   readonly #offsets: number[];
   readonly #sizes: number[];
   #end: number;
+  #gathered: Uint32Array | undefined;
 
   private constructor(file: FileHandle, settings: TiffSettings) {
     const { height, width, bits, tile } = settings;
@@ -84,6 +85,39 @@ export class TiffWriter {
           part[(y - y0) * tile + x - x0] = pixels[y * width + x] as number;
       await this.writeTile(index, part);
     }
+  }
+
+  /**
+   * Writes rows `[any, width]` of the image from top to bottom; every row once. Rows of a tile are gathered.
+   *
+   * @param y0 where they start: where the rows before ended
+   */
+  async writeRows(y0: number, rows: ArrayLike<number>): Promise<void> {
+    const { height, width, tile } = this.#settings;
+    const count = rows.length / width;
+    for (let done = 0; done < count; ) {
+      const y = y0 + done;
+      const inTile = y % tile;
+      const n = Math.min(tile - inTile, count - done);
+      this.#gathered ??= new Uint32Array(tile * width);
+      for (let k = 0; k < n * width; k++)
+        this.#gathered[inTile * width + k] = rows[done * width + k] as number;
+      done += n;
+      if (inTile + n === tile || y + n === height) await this.#writeGathered(Math.floor(y / tile));
+    }
+  }
+
+  async #writeGathered(row: number): Promise<void> {
+    const { width, tile } = this.#settings;
+    const from = this.#gathered ?? new Uint32Array(tile * width);
+    for (let column = 0; column < this.across; column++) {
+      const part = new Uint32Array(tile * tile);
+      const x0 = column * tile;
+      const n = Math.min(tile, width - x0);
+      for (let y = 0; y < tile; y++) part.set(from.subarray(y * width + x0, y * width + x0 + n), y * tile);
+      await this.writeTile(row * this.across + column, part);
+    }
+    from.fill(0);
   }
 
   /** Writes the directory and closes the file. */

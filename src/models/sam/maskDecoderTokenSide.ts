@@ -101,6 +101,12 @@ function against(vectors: tf.Tensor3D, image: tf.Tensor): tf.Tensor3D {
   return flat.reshape([n, m, p]) as tf.Tensor3D;
 }
 
+/** Vectors times the image tokens with their positions; added before where one image serves all prompts. */
+function placed(vectors: tf.Tensor3D, image: tf.Tensor, places: tf.Tensor): tf.Tensor {
+  if (image.shape[0] !== vectors.shape[0]) return against(vectors, image.add(places));
+  return against(vectors, image).add(against(vectors, places.expandDims(0)));
+}
+
 /** Tokens attend to the image; the key's bias cancels in the softmax. */
 function tokensLook(
   query: tf.Tensor,
@@ -116,7 +122,7 @@ function tokensLook(
     const [values, valueBias] = perHead(weights, 'v_proj', heads);
     const d = q.shape[2];
     const vectors = byPrompt(tf.matMul(q.mul(d ** -0.5) as tf.Tensor3D, keys, false, true), heads, n, t);
-    const scores = against(vectors, image).add(against(vectors, places.expandDims(0)));
+    const scores = placed(vectors, image, places);
     const shares = scores.softmax() as tf.Tensor3D; // [n, heads * t, p]
     const p = shares.shape[2];
     const seen =
@@ -153,7 +159,7 @@ function imageLooks(
     const out = weights.get('out_proj.weight').reshape([heads, d, c]) as tf.Tensor3D;
     const results = byPrompt(tf.matMul(v, out), heads, n, t); // [n, heads * t, C]
     const p = image.shape[1] as number;
-    const scores = against(vectors, image).add(against(vectors, places.expandDims(0)));
+    const scores = placed(vectors, image, places);
     const shifted = scores.reshape([n, heads, t, p]).add(constant.expandDims(-1));
     const shares = columnSoftmax(shifted).reshape([n, heads * t, p]) as tf.Tensor3D;
     return tf.matMul(shares, results, true, false).add(weights.get('out_proj.bias'));

@@ -1,0 +1,69 @@
+import { ConfigError } from '../../core/errors.js';
+import { type SegmentJob, type SegmentSummary, segmentFiles, segmentJob } from '../../jobs/segment.js';
+import type { Verb, VerbArguments } from '../verb.js';
+
+export const verb: Verb<SegmentSummary> = {
+  command: 'segment <inputs..>',
+  about: 'find the cells of images and write their masks',
+  examples: [
+    ['cellsam segment images/ --model model.safetensors', 'label images beside every image of a folder'],
+    ['cellsam segment a.tif --model m.safetensors --save tiff,csv,rois --out results', 'several outputs'],
+  ],
+  positionals: { inputs: { describe: 'image files, folders, or patterns', type: 'string', array: true } },
+  options: {
+    model: { describe: 'model file (.safetensors)', type: 'string', demandOption: true },
+    out: { describe: 'folder for the results; beside each image when absent', type: 'string' },
+    save: {
+      describe: 'any of tiff, outlines, overlay, rois, geojson, coco, csv, npy, zarr, with commas',
+      type: 'string',
+      default: 'tiff',
+    },
+    overwrite: { describe: 'replace files that are there', type: 'boolean', default: false },
+    boxes: { describe: 'JSON file with boxes for each image; nothing is detected then', type: 'string' },
+    thresholds: { describe: 'model, paper, library or evaluation', type: 'string', default: 'model' },
+    'box-threshold': { describe: 'replaces the box threshold of the set', type: 'number' },
+    'min-size': { describe: 'smallest cell in pixels', type: 'number', default: 25 },
+    boundaries: { describe: 'keep, inner or published', type: 'string', default: 'keep' },
+    tile: { describe: 'side of tiles in pixels; 0: large images only', type: 'number', default: 0 },
+    overlap: { describe: 'pixels that neighbouring tiles share', type: 'number', default: 128 },
+  },
+  run: (args, context) => segmentFiles(jobOf(args), context),
+  render: (summary) => {
+    const cells = summary.images.reduce((n, image) => n + image.cells, 0);
+    const skipped = summary.skipped.length === 0 ? '' : `; ${summary.skipped.length} were there already`;
+    const lines = summary.images.map(
+      ({ path, cells: n, files }) => `${path}: ${n} cells -> ${files.join(', ')}`,
+    );
+    return [
+      ...lines,
+      `${summary.images.length} images, ${cells} cells, ${summary.seconds.toFixed(1)} s${skipped}`,
+    ].join('\n');
+  },
+};
+
+/** @throws ConfigError listing every argument that is not understood */
+function jobOf(args: VerbArguments): SegmentJob {
+  const parsed = segmentJob.safeParse({
+    model: args['model'],
+    inputs: args['inputs'],
+    out: args['out'],
+    save: String(args['save']).split(','),
+    overwrite: args['overwrite'],
+    boxes: args['boxes'],
+    segment: {
+      thresholds: args['thresholds'],
+      boxThreshold: args['box-threshold'],
+      minSize: args['min-size'],
+      boundaries: args['boundaries'],
+      tile: args['tile'],
+      overlap: args['overlap'],
+    },
+  });
+  if (parsed.success) return parsed.data;
+  throw new ConfigError('arguments of `cellsam segment` are not right', {
+    problems: parsed.error.issues.map(({ path, message }) => ({
+      where: `--${path.at(-1) === undefined ? '' : String(path.at(-1))}`,
+      message,
+    })),
+  });
+}

@@ -1,0 +1,102 @@
+import { WeightsError } from '../core/errors.js';
+import { boxesFrom } from '../image/boxes.js';
+import type { Boxes, PixelImage } from '../image/types.js';
+import { readSafetensors } from '../io/safetensors.js';
+import { CellSam } from '../models/cellsam.js';
+import { type ModelConfig, modelOptions } from '../models/options.js';
+import { preset } from '../models/presets.js';
+import type { Cells } from './cells.js';
+import { TensorFlowEngine } from './engines/tensorflow.js';
+import { segmentTiled } from './large.js';
+import type { SegmentOptions } from './options.js';
+import { Segmenter, type SegmentRequest } from './segmenter.js';
+import type { Thresholds } from './thresholds.js';
+
+/** Images with a longer side are tiled without being asked. */
+export const largeSide = 2048;
+/** Side of tiles where none is given. */
+export const usualTile = 1024;
+
+/** A model that is ready to segment. */
+export class CellSegmenter {
+  readonly model: CellSam;
+  readonly segmenter: Segmenter;
+
+  constructor(model: CellSam, options: Partial<SegmentOptions> = {}, stored?: Thresholds) {
+    this.model = model;
+    this.segmenter = new Segmenter(new TensorFlowEngine(model), options, stored);
+  }
+
+  /** Side of tiles for an image of this size, or undefined where it is segmented whole. */
+  tileFor(height: number, width: number): number | undefined {
+    const { tile } = this.segmenter.options;
+    const side = tile > 0 ? tile : Math.max(height, width) > largeSide ? usualTile : Number.POSITIVE_INFINITY;
+    return Math.max(height, width) > side ? side : undefined;
+  }
+
+  /**
+   * Segments one image; large ones in tiles.
+   *
+   * @param request given boxes or prompts, an abort signal, a listener for progress
+   */
+  async segment(
+    image: PixelImage,
+    request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
+  ): Promise<Cells> {
+    const { boxes, ...rest } = request;
+    const tile = this.tileFor(image.height, image.width);
+    if (boxes === undefined && rest.prompts === undefined && tile !== undefined) {
+      return segmentTiled(this.segmenter, image, { tile, overlap: this.segmenter.options.overlap, ...rest });
+    }
+    const given = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
+    return this.segmenter.segment(image, { ...rest, ...given });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+type Box = readonly [x0: number, y0: number, x1: number, y1: number];
+
+function isBoxes(boxes: Boxes | readonly Box[]): boxes is Boxes {
+  return !Array.isArray(boxes);
+}
+
+/**
+ * Loads a model file: `.safetensors` with the model's configuration (`config`, or the name of a `preset`) and, where it
+ * has them, `thresholds` in its metadata.
+ *
+ * @throws WeightsError when it is not such a file
+ */
+export async function loadCellSam(
+  path: string,
+  options: Partial<SegmentOptions> & { readonly config?: ModelConfig } = {},
+): Promise<CellSegmenter> {
+  const { config, ...own } = options;
+  const { tensors, metadata } = await readSafetensors(path);
+  const model = CellSam.fromArrays(config ?? configOf(path, metadata), tensors);
+  return new CellSegmenter(model, own, thresholdsOf(metadata));
+}
+
+function configOf(path: string, metadata: Readonly<Record<string, string>>): ModelConfig {
+  if (metadata['config'] !== undefined) {
+    const parsed = modelOptions.safeParse(JSON.parse(metadata['config']));
+    if (parsed.success) return parsed.data;
+    throw new WeightsError(`${path}: its model configuration is not understood: ${parsed.error.message}`, {
+      where: path,
+      fix: 'use the version of cellsam that wrote it, or convert it with `cellsam weights convert`',
+    });
+  }
+  if (metadata['preset'] !== undefined) return preset(metadata['preset']);
+  throw new WeightsError(`${path} does not say which model it is`, {
+    where: path,
+    fix: 'convert it with `cellsam weights convert`, which writes the configuration into the file',
+  });
+}
+
+function thresholdsOf(metadata: Readonly<Record<string, string>>): Thresholds | undefined {
+  return metadata['thresholds'] === undefined
+    ? undefined
+    : (JSON.parse(metadata['thresholds']) as Thresholds);
+}

@@ -1,0 +1,99 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { encode } from 'fast-png';
+import { PartialError } from '../../src/core/errors.js';
+import { silent } from '../../src/core/events.js';
+import { Random } from '../../src/core/random.js';
+import { writeSafetensors } from '../../src/io/safetensors.js';
+import { TiffWriter } from '../../src/io/tiff/write.js';
+import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
+import { CellSam } from '../../src/models/cellsam.js';
+import { preset } from '../../src/models/presets.js';
+import { openImage, readWhole } from '../../src/segment/imageFile.js';
+import { tf } from '../../src/tf/index.js';
+
+let folder = '';
+let weights = '';
+const context = { emit: silent };
+const job = (more: object) =>
+  segmentJob.parse({ model: weights, inputs: [folder], out: join(folder, 'out'), ...more });
+
+describe('segmenting files', () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'segment-'));
+    weights = join(folder, 'model.safetensors');
+    const model = CellSam.create(preset('tiny'), new Random('job'));
+    const stored = { box: 0.5, boxShare: 1, meanShare: 0, iou: -10, mask: 0.5 };
+    const metadata = { config: JSON.stringify(model.config), thresholds: JSON.stringify(stored) };
+    await writeSafetensors(weights, model.toArrays(), { metadata });
+    model.dispose();
+    const random = new Random('pixels');
+    const data = Uint8Array.from({ length: 60 * 50 }, () => random.integer(256));
+    await writeFile(join(folder, 'a.png'), encode({ width: 60, height: 50, channels: 1, data }));
+    await writeFile(join(folder, 'bad.tif'), 'not a TIFF');
+    const tiff = await TiffWriter.create(join(folder, 'c.tif'), {
+      height: 70,
+      width: 40,
+      bits: 16,
+      tile: 16,
+    });
+    await tiff.writeImage(Uint16Array.from({ length: 2800 }, (_, i) => i * 7));
+    await tiff.close();
+  });
+  afterAll(async () => rm(folder, { recursive: true, force: true }));
+
+  test('a bad file is named with its reason, the rest is segmented, and the code is 10', async () => {
+    const failure = await segmentFiles(job({ save: ['tiff', 'csv'] }), context).catch((e: unknown) => e);
+    expect(failure).toBeInstanceOf(PartialError);
+    expect((failure as PartialError).exitCode).toBe(10);
+    expect((failure as PartialError).problems.map((p) => p.where)).toEqual([join(folder, 'bad.tif')]);
+    const names = ['a_masks.tif', 'a_measurements.csv', 'c_masks.tif', 'c_measurements.csv'];
+    expect((await readdir(join(folder, 'out'))).sort()).toEqual(names);
+  });
+
+  test('images that are done are skipped, and nothing is overwritten', async () => {
+    const path = join(folder, 'a.png');
+    const before = await readFile(join(folder, 'out', 'a_masks.tif'));
+    const again = await segmentFiles(job({ inputs: [path] }), context);
+    expect(again.skipped).toEqual([path]);
+    expect((await readFile(join(folder, 'out', 'a_masks.tif'))).equals(before)).toBe(true);
+    await expect(segmentFiles(job({ inputs: [path], save: ['tiff', 'npy'] }), context)).rejects.toThrow(
+      PartialError,
+    );
+  });
+
+  test('given boxes become cells, found by the image’s name', async () => {
+    const boxes = join(folder, 'boxes.json');
+    await writeFile(boxes, JSON.stringify({ 'a.png': [[5, 5, 40, 40]] }));
+    const config = job({ inputs: [join(folder, 'a.p*')], boxes, overwrite: true, segment: { minSize: 0 } });
+    const { images } = await segmentFiles(config, context);
+    expect(images.map(({ cells }) => cells <= 1)).toEqual([true]);
+  });
+
+  test('a TIFF is read back part by part, whatever its rows are written by', async () => {
+    const path = join(folder, 'rows.tif.part');
+    const writer = await TiffWriter.create(path, { height: 37, width: 29, bits: 32, tile: 16 });
+    const pixels = Uint32Array.from({ length: 37 * 29 }, (_, i) => i);
+    for (const [from, to] of [
+      [0, 5],
+      [5, 21],
+      [21, 37],
+    ] as const)
+      await writer.writeRows(from, pixels.subarray(from * 29, to * 29));
+    await writer.close();
+    const { fromFile } = await import('geotiff');
+    const [raster] = await (await (await fromFile(path)).getImage()).readRasters();
+    expect([...(raster as Uint32Array)]).toEqual([...pixels]);
+    const image = await readWhole(await openImage(join(folder, 'c.tif')));
+    expect([image.height, image.width, image.data[2799]]).toEqual([70, 40, 2799 * 7]);
+  });
+
+  test('many images in one process leave no tensor behind', async () => {
+    const before = tf.memory().numTensors;
+    const inputs = [join(folder, 'a.png'), join(folder, 'c.tif')];
+    for (let i = 0; i < 3; i++) await segmentFiles(job({ inputs, overwrite: true }), context);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
