@@ -173,7 +173,7 @@ export class CellSam {
     });
   }
 
-  /** Masks for prompts on one image. @param embedding `[1, h, w, C]` */
+  /** Masks for n prompts. @param embedding `[1, h, w, C]`, or `[n, h, w, C]` with the image of each prompt */
   decode(embedding: tf.Tensor4D, request: DecodeRequest): MaskPrediction {
     return tf.tidy(() => {
       const [, h, w] = embedding.shape;

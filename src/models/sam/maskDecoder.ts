@@ -20,7 +20,7 @@ export type MaskPrediction = {
 /**
  * SAM's mask decoder (Kirillov et al. 2023): any number of prompts of one image as one batch.
  *
- * @param embedding `[1, h, w, C]` image embedding
+ * @param embedding `[1, h, w, C]` image embedding common to all prompts, or `[n, h, w, C]`
  * @param positions `[1, h, w, C]` dense positional encoding
  * @param sparse `[n, t, C]` prompt tokens
  * @param dense `[1, 1, 1, C]` without mask prompts (then the image's part is computed once for all), or `[n, h, w, C]`

@@ -17,7 +17,7 @@ interface TensorEmbedding extends Embedding {
 /** Dense proposals below this are never cells. */
 const lowestScore = 0.05;
 /** Dense proposals that overlap more are the same cell. */
-const sameCell = 0.5;
+const sameCell = 0.3;
 
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {

@@ -1,6 +1,6 @@
 import type { Random } from '../../core/random.js';
 import type { Batch } from '../../data/sample.js';
-import { type CellSam, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import type { CellSam, Encoded } from '../../models/cellsam.js';
 import { tf } from '../../tf/index.js';
 import { denseLosses } from '../losses/dense.js';
 import { MASK_LOSS, maskLosses } from '../losses/masks.js';
@@ -33,9 +33,7 @@ export function stageLoss(model: CellSam, batch: Batch, options: StageOptions, r
   const totals: tf.Scalar[] = [];
   if (options.stage !== 'masks') totals.push(detectorLoss(model, encoded, batch, parts));
   if (options.stage !== 'detector') totals.push(...maskLoss(model, encoded, batch, options, random, parts));
-  images.dispose();
   const total = tf.addN([...totals, tf.scalar(0)]).asScalar();
-  if (totals.length === 0) disposeEncoded(encoded);
   return { total, parts };
 }
 
@@ -73,29 +71,26 @@ function maskLoss(
   const side = encoded.embedding.shape[1] * 4;
   const targets = maskTargets(batch, options.promptsPerImage, options.boxJitter, side, random);
   if (targets.length === 0) return [];
-  const predictions = targets.map(({ image, boxes, count }) =>
-    model.decode(encoded.embedding.slice([image, 0, 0, 0], [1, -1, -1, -1]), {
-      boxes: tf.tensor2d(boxes, [count, 4]),
-    }),
-  );
   const count = targets.reduce((sum, t) => sum + t.count, 0);
-  const joined = new Float32Array(count * side * side);
-  let at = 0;
-  for (const { masks } of targets) {
-    joined.set(masks, at);
-    at += masks.length;
-  }
-  const logits = tf.concat(
-    predictions.map((p) => p.masks),
-    0,
-  );
-  const iou = tf.concat(
-    predictions.map((p) => p.iou),
-    0,
-  );
-  const losses = maskLosses(logits.squeeze([3]), tf.tensor3d(joined, [count, side, side]), iou, MASK_LOSS);
+  const owner = Int32Array.from(targets.flatMap((t) => Array.from({ length: t.count }, () => t.image)));
+  const truth = tf.tensor3d(joined(targets.map((t) => t.masks)), [count, side, side]);
+  const boxes = tf.tensor2d(joined(targets.map((t) => t.boxes)), [count, 4]);
+  // One decoder pass for all images of the batch: every prompt brings its own image's embedding.
+  const embeddings = encoded.embedding.gather(tf.tensor1d(owner, 'int32')) as tf.Tensor4D;
+  const { masks, iou } = model.decode(embeddings, { boxes });
+  const losses = maskLosses(masks.squeeze([3]), truth, iou, MASK_LOSS);
   note(parts, { focal: losses.focal, dice: losses.dice, iou: losses.iou });
   return [losses.total];
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    out.set(piece, at);
+    at += piece.length;
+  }
+  return out;
 }
 
 function note(parts: Record<string, number>, losses: Readonly<Record<string, tf.Scalar>>): void {

@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { loadConfig } from '../../config/load.js';
+import { UsageError } from '../../core/errors.js';
+import type { DataOptions } from '../../data/options.js';
+import { type TrainResult, trainJob, trainJobOptions } from '../../jobs/train.js';
+import type { Verb } from '../verb.js';
+
+export const verb: Verb<TrainResult> = {
+  command: 'train [overrides..]',
+  about: 'train a model as a YAML file says',
+  examples: [
+    ['cellsam train --config configs/dsb2018.yaml data.root=../shared/data/dsb2018', 'train on real nuclei'],
+    ['cellsam train --config configs/dsb2018.yaml train.maxSteps=20 run.folder=runs/short', 'a short trial'],
+    ['cellsam train --resume runs/dsb2018', 'go on where a run stopped'],
+  ],
+  positionals: {
+    overrides: { type: 'string', array: true, describe: 'key.sub=value, replaces what the file says' },
+  },
+  options: {
+    config: { type: 'string', describe: 'the YAML file' },
+    resume: { type: 'string', describe: 'folder of a run to go on with' },
+  },
+  run: async (args, context) => {
+    const resume = args['resume'] as string | undefined;
+    const path = resume === undefined ? (args['config'] as string | undefined) : join(resume, 'config.yaml');
+    if (path === undefined)
+      throw new UsageError('which configuration?', { fix: 'pass --config file.yaml, or --resume folder' });
+    const overrides = ((args['overrides'] as string[] | undefined) ?? []).map(fromWorkingDirectory);
+    const { config, folder } = await loadConfig(trainJobOptions, path, overrides);
+    const root = resume === undefined ? folder : process.cwd();
+    const job = {
+      ...config,
+      data: absolute(config.data, root),
+      run: { folder: resume ?? config.run.folder },
+    };
+    return trainJob(job, root, resume !== undefined, context);
+  },
+  render: (r) =>
+    [
+      `Trained ${r.steps} steps on ${r.images['train']} images; F1 at IoU 0.5 on ${r.images['val']} validation images: ${r.bestF1.toFixed(3)}.`,
+      `Model: ${r.model}`,
+      `Next: cellsam evaluate --run ${r.folder}`,
+    ].join('\n'),
+};
+
+/** Paths on the command line are relative to the working directory, those in the file to the file. */
+function fromWorkingDirectory(text: string): string {
+  const match = /^(data\.(?:root|splitFile))=(.*)$/.exec(text);
+  return match === null ? text : `${match[1]}=${join(process.cwd(), match[2] as string)}`;
+}
+
+/** The run's own copy of the configuration must mean the same from anywhere. */
+function absolute(data: DataOptions, folder: string): DataOptions {
+  const from = (path: string) => (path.startsWith('/') ? path : join(folder, path));
+  return {
+    ...data,
+    root: from(data.root),
+    ...(data.splitFile === undefined ? {} : { splitFile: from(data.splitFile) }),
+  };
+}
