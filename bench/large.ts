@@ -37,7 +37,7 @@ async function read({ x0, y0, x1, y1 }: Tile): Promise<PixelImage> {
 
 const model = CellSam.create(preset('tiny'), new Random('large'));
 const stored = { box: 0.5, boxShare: 1, meanShare: 0, iou: -10, mask: 0.5 };
-const cells = new CellSegmenter(model, {}, stored);
+const cells = new CellSegmenter(model, { fit: 'pad' }, stored);
 /** An untrained detector finds nothing, so every tile is given boxes, and the decoder makes masks of some kind. */
 const boxes = boxesFrom(
   Array.from(

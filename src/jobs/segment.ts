@@ -183,13 +183,12 @@ async function streamed(
   }
   const { height, width, pixelSizeUm } = source;
   const target = outputPath(path, 'tiff', config.out);
-  const tile = model.tileFor(height, width) ?? Math.max(height, width);
+  const tiles = model.tilesFor(height, width) ?? { tile: Math.max(height, width), overlap: 0 };
   let cells = 0;
   await writeAtomic(target, async (temporary) => {
     const writer = await TiffWriter.create(temporary, { height, width, bits: 32, tile: 256, pixelSizeUm });
     try {
-      const { overlap } = model.segmenter.options;
-      const options = { tile, overlap, onEvent: context.emit };
+      const options = { ...tiles, onEvent: context.emit };
       const signal = context.signal === undefined ? {} : { signal: context.signal };
       const sink = (y0: number, _rows: number, rows: Uint32Array): Promise<void> =>
         writer.writeRows(y0, rows);

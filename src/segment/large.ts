@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../core/errors.js';
 import type { EventListener } from '../core/events.js';
+import { stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { PixelImage } from '../image/types.js';
 import { Cells } from './cells.js';
@@ -60,9 +61,10 @@ export async function segmentLarge(
 /** The same for an image in memory. */
 export async function segmentTiled(
   segmenter: TileSegmenter,
-  image: PixelImage,
+  given: PixelImage,
   options: LargeOptions,
 ): Promise<Cells> {
+  const image = stainToGrey(given); // bright or dark background is decided by the whole image
   const data = new Uint32Array(image.height * image.width);
   const start = performance.now();
   const keep: RowSink = async (y0, _height, rows) => data.set(rows, y0 * image.width);

@@ -27,11 +27,15 @@ export class CellSegmenter {
     this.segmenter = new Segmenter(new TensorFlowEngine(model), options, stored);
   }
 
-  /** Side of tiles for an image of this size, or undefined where it is segmented whole. */
-  tileFor(height: number, width: number): number | undefined {
-    const { tile } = this.segmenter.options;
-    const side = tile > 0 ? tile : Math.max(height, width) > largeSide ? usualTile : Number.POSITIVE_INFINITY;
-    return Math.max(height, width) > side ? side : undefined;
+  /** Side of tiles for an image of this size and what they share, or undefined where it is segmented whole. */
+  tilesFor(height: number, width: number): { readonly tile: number; readonly overlap: number } | undefined {
+    const { options, engine, fit } = this.segmenter;
+    const longer = Math.max(height, width);
+    const isNative = fit === 'native';
+    const usual = isNative ? engine.side : longer > largeSide ? usualTile : longer;
+    const tile = options.tile > 0 ? Math.min(options.tile, isNative ? engine.side : longer) : usual;
+    if (longer <= tile) return undefined;
+    return { tile, overlap: options.overlap ?? Math.round(tile / (isNative ? 4 : 8)) };
   }
 
   /**
@@ -44,9 +48,9 @@ export class CellSegmenter {
     request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
   ): Promise<Cells> {
     const { boxes, ...rest } = request;
-    const tile = this.tileFor(image.height, image.width);
-    if (boxes === undefined && rest.prompts === undefined && tile !== undefined) {
-      return segmentTiled(this.segmenter, image, { tile, overlap: this.segmenter.options.overlap, ...rest });
+    const tiles = this.tilesFor(image.height, image.width);
+    if (boxes === undefined && rest.prompts === undefined && tiles !== undefined) {
+      return segmentTiled(this.segmenter, image, { ...tiles, ...rest });
     }
     const given = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
     return this.segmenter.segment(image, { ...rest, ...given });

@@ -14,16 +14,25 @@ export const segmentOptions = z.strictObject({
     .default('keep')
     .describe('clear the boundary pixels of cells: on all sides, or on two sides as published'),
   fit: z
-    .enum(['pad', 'stretch'])
-    .default('pad')
-    .describe("keep the image's aspect ratio and pad, or stretch to a square as published"),
+    .enum(['auto', 'native', 'pad', 'stretch'])
+    .default('auto')
+    .describe(
+      "keep the pixels' size; or bring the longer side to the model's and pad; or stretch to a square as published; auto: native for models with dense proposals, else pad",
+    ),
   tile: z
     .number()
     .int()
     .min(0)
     .default(0)
-    .describe('side of tiles in pixels; 0: only images of more than 2048 pixels a side are tiled, at 1024'),
-  overlap: z.number().int().min(0).default(128).describe('pixels that neighbouring tiles share'),
+    .describe(
+      "side of tiles in pixels; 0: the model's side where the pixels' size is kept, else images of more than 2048 pixels are tiled at 1024",
+    ),
+  overlap: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('pixels that neighbouring tiles share; an eighth to a quarter of the tile when absent'),
   promptsPerCall: z.number().int().min(1).default(8).describe('prompts that the decoder takes at once'),
 });
 

@@ -12,8 +12,11 @@ export interface Frame {
   readonly input: readonly [height: number, width: number];
 }
 
-/** `pad` keeps the aspect ratio; `stretch` fills the square, as CellSAM was released. */
-export type Fit = 'pad' | 'stretch';
+/**
+ * `pad` brings the longer side to S and keeps the aspect ratio; `stretch` fills the square, as CellSAM was released;
+ * `native` keeps the pixels' size, surrounded by black, as small models are trained (larger images are tiled).
+ */
+export type Fit = 'native' | 'pad' | 'stretch';
 
 const enough = 400_000;
 
@@ -40,7 +43,8 @@ function percentile(sorted: Float32Array, share: number): number {
 /** Brings an image into the frame: stretched to 0 .. 255, up to three channels (the last on blue), resized, normalised. */
 export function frameOf(image: PixelImage, stretch: Stretch, engine: Engine, fit: Fit): Frame {
   const { side, pixelMean, pixelStd } = engine;
-  const scale = side / Math.max(image.height, image.width);
+  const longer = Math.max(image.height, image.width);
+  const scale = fit === 'native' ? Math.min(1, side / longer) : side / longer;
   const input: [number, number] =
     fit === 'stretch'
       ? [side, side]
@@ -58,6 +62,7 @@ export function frameOf(image: PixelImage, stretch: Stretch, engine: Engine, fit
       source < 0
         ? undefined
         : resize(plane(image, source, stretch[source] ?? [0, 1]), image.width, rows, columns);
+    if (fit === 'native') for (let k = target; k < data.length; k += 3) data[k] = -mean / std;
     for (let y = 0, k = 0; y < input[0]; y++)
       for (let x = 0; x < input[1]; x++, k++)
         data[(y * side + x) * 3 + target] = ((resized?.[k] ?? 0) - mean) / std;

@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../core/errors.js';
 import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
+import { stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import type { Prompt } from '../models/types.js';
@@ -9,7 +10,7 @@ import { clean, removeBoundaries } from './clean.js';
 import type { Embedding, Engine } from './engine.js';
 import { MaskCanvas } from './merge.js';
 import { type SegmentOptions, segmentOptions } from './options.js';
-import { type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
+import { type Fit, type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
 import { boxThreshold, type Thresholds, thresholdSets } from './thresholds.js';
 
 export interface SegmentRequest {
@@ -38,8 +39,15 @@ export class Segmenter {
     this.thresholds = box === undefined ? set : { ...set, box, boxShare: 1, meanShare: 0 };
   }
 
+  /** How images come into the frame. */
+  get fit(): Fit {
+    const { fit } = this.options;
+    return fit !== 'auto' ? fit : this.engine.hasDynamicThreshold ? 'pad' : 'native';
+  }
+
   /** @throws Interrupted when the signal is raised */
-  async segment(image: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
+  async segment(given: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
+    const image = stainToGrey(given);
     const emit = request.onEvent ?? silent;
     const timings: Record<string, number> = {};
     const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -51,13 +59,13 @@ export class Segmenter {
       return result;
     };
     const frame = await timed('prepare', async () =>
-      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.options.fit),
+      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit),
     );
-    const given = givenPrompts(image, frame, request);
-    if (given?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
+    const prompts = givenPrompts(image, frame, request);
+    if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
     const embedding = await timed('encode', () => this.engine.encode(frame.data, 1));
     try {
-      const found = given ?? (await timed('detect', () => this.#found(embedding, frame)));
+      const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame)));
       const canvas = this.#canvas(image, frame);
       const scores = await timed('decode', () => this.#draw(canvas, embedding, found, request.signal));
       return this.#cells(image, frame, scores, canvas, timings);

@@ -6,6 +6,7 @@ import type { PixelImage } from '../../src/image/types.js';
 import { CellSam, disposeEncoded } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
+import { CellSegmenter } from '../../src/segment/loadCellSam.js';
 import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
 import { Segmenter } from '../../src/segment/segmenter.js';
 import { tf } from '../../src/tf/index.js';
@@ -30,7 +31,7 @@ describe('the segmenter', () => {
       [20, 20, 60, 80],
       [1, 50, 30, 88],
     ]);
-    const options = { minSize: 0, fillHoles: false };
+    const options = { minSize: 0, fillHoles: false, fit: 'pad' } as const;
     const segmenter = new Segmenter(engine, options, {
       box: 0,
       boxShare: 1,
@@ -111,3 +112,19 @@ async function byHand(image: PixelImage, boxes: ReturnType<typeof boxesFrom>): P
   disposeEncoded(encoded);
   return relabel(owner, image.height, image.width).labels.data;
 }
+
+describe('images for models that keep the pixels’ size', () => {
+  test('larger ones are tiled at the model’s side, whatever their number of cells, and user boxes are not', async () => {
+    const own = CellSam.create(preset('tiny'), new Random('native'));
+    const cells = new CellSegmenter(
+      own,
+      { minSize: 0 },
+      { box: 0.5, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5 },
+    );
+    expect(cells.tilesFor(256, 256)).toBeUndefined();
+    expect(cells.tilesFor(300, 40)).toEqual({ tile: 256, overlap: 64 });
+    const found = await cells.segment(picture(300, 270));
+    expect([found.labels.height, found.labels.width]).toEqual([300, 270]);
+    cells.dispose();
+  });
+});

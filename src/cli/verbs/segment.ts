@@ -24,8 +24,12 @@ export const verb: Verb<SegmentSummary> = {
     'box-threshold': { describe: 'replaces the box threshold of the set', type: 'number' },
     'min-size': { describe: 'smallest cell in pixels', type: 'number', default: 25 },
     boundaries: { describe: 'keep, inner or published', type: 'string', default: 'keep' },
-    tile: { describe: 'side of tiles in pixels; 0: large images only', type: 'number', default: 0 },
-    overlap: { describe: 'pixels that neighbouring tiles share', type: 'number', default: 128 },
+    tile: {
+      describe: 'side of tiles in pixels; 0: chosen by the model and the image',
+      type: 'number',
+      default: 0,
+    },
+    overlap: { describe: 'pixels that neighbouring tiles share', type: 'number' },
   },
   run: (args, context) => segmentFiles(jobOf(args), context),
   render: (summary) => {
