@@ -1,16 +1,15 @@
-import { WeightsError } from '../core/errors.js';
 import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { CellSam } from '../models/cellsam.js';
-import { type ModelConfig, modelOptions } from '../models/options.js';
-import { preset } from '../models/presets.js';
+import type { ModelConfig } from '../models/options.js';
+import { loadModelFile, type ModelCard } from '../weights/modelFile.js';
 import type { Cells } from './cells.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
-import type { Thresholds } from './thresholds.js';
+import { type Thresholds, thresholdSets } from './thresholds.js';
 
 /** Images with a longer side are tiled without being asked. */
 export const largeSide = 2048;
@@ -68,8 +67,7 @@ function isBoxes(boxes: Boxes | readonly Box[]): boxes is Boxes {
 }
 
 /**
- * Loads a model file: `.safetensors` with the model's configuration (`config`, or the name of a `preset`) and, where it
- * has them, `thresholds` in its metadata.
+ * Loads a model file: one that `cellsam train` wrote, or, with `config`, any `.safetensors` with published names.
  *
  * @throws WeightsError when it is not such a file
  */
@@ -78,29 +76,16 @@ export async function loadCellSam(
   options: Partial<SegmentOptions> & { readonly config?: ModelConfig } = {},
 ): Promise<CellSegmenter> {
   const { config, ...own } = options;
-  const { tensors, metadata } = await readSafetensors(path);
-  const model = CellSam.fromArrays(config ?? configOf(path, metadata), tensors);
-  return new CellSegmenter(model, own, thresholdsOf(metadata));
-}
-
-function configOf(path: string, metadata: Readonly<Record<string, string>>): ModelConfig {
-  if (metadata['config'] !== undefined) {
-    const parsed = modelOptions.safeParse(JSON.parse(metadata['config']));
-    if (parsed.success) return parsed.data;
-    throw new WeightsError(`${path}: its model configuration is not understood: ${parsed.error.message}`, {
-      where: path,
-      fix: 'use the version of cellsam that wrote it, or convert it with `cellsam weights convert`',
-    });
+  if (config !== undefined) {
+    const { tensors } = await readSafetensors(path);
+    return new CellSegmenter(CellSam.fromArrays(config, tensors), own);
   }
-  if (metadata['preset'] !== undefined) return preset(metadata['preset']);
-  throw new WeightsError(`${path} does not say which model it is`, {
-    where: path,
-    fix: 'convert it with `cellsam weights convert`, which writes the configuration into the file',
-  });
+  const { model, card } = await loadModelFile(path);
+  return new CellSegmenter(model, own, storedThresholds(card));
 }
 
-function thresholdsOf(metadata: Readonly<Record<string, string>>): Thresholds | undefined {
-  return metadata['thresholds'] === undefined
-    ? undefined
-    : (JSON.parse(metadata['thresholds']) as Thresholds);
+/** A threshold that was found on validation images stands as it is; the rest are the paper's. */
+function storedThresholds({ boxThreshold }: ModelCard): Thresholds | undefined {
+  if (boxThreshold === undefined) return undefined;
+  return { ...thresholdSets.paper, box: boxThreshold, boxShare: 1, meanShare: 0 };
 }

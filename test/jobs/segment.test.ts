@@ -6,13 +6,13 @@ import { encode } from 'fast-png';
 import { PartialError } from '../../src/core/errors.js';
 import { silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
-import { writeSafetensors } from '../../src/io/safetensors.js';
 import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { openImage, readWhole } from '../../src/segment/imageFile.js';
 import { tf } from '../../src/tf/index.js';
+import { saveModelFile } from '../../src/weights/modelFile.js';
 
 let folder = '';
 let weights = '';
@@ -25,9 +25,7 @@ describe('segmenting files', () => {
     folder = await mkdtemp(join(tmpdir(), 'segment-'));
     weights = join(folder, 'model.safetensors');
     const model = CellSam.create(preset('tiny'), new Random('job'));
-    const stored = { box: 0.5, boxShare: 1, meanShare: 0, iou: -10, mask: 0.5 };
-    const metadata = { config: JSON.stringify(model.config), thresholds: JSON.stringify(stored) };
-    await writeSafetensors(weights, model.toArrays(), { metadata });
+    await saveModelFile(weights, model.toArrays(), { config: model.config, boxThreshold: 0.5 });
     model.dispose();
     const random = new Random('pixels');
     const data = Uint8Array.from({ length: 60 * 50 }, () => random.integer(256));
