@@ -3,6 +3,9 @@ import type { Verb } from './verb.js';
 /** The verbs of `cellsam`, in the order of the help. One line each; loaded only when called. */
 export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   train: () => import('./verbs/train.js'),
+  evaluate: () => import('./verbs/evaluate.js'),
   segment: () => import('./verbs/segment.js'),
+  simulate: () => import('./verbs/simulate.js'),
+  quickstart: () => import('./verbs/quickstart.js'),
   doctor: () => import('./verbs/doctor.js'),
 };

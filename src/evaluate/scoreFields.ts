@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { type JobContext, silent } from '../core/events.js';
 import type { PreparedField } from '../data/batches.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
 import { Segmenter } from '../segment/segmenter.js';
+import type { Thresholds } from '../segment/thresholds.js';
 import { countsAtHalf, f1 } from './f1.js';
 
 /** One scored field: the central piece at the model's size. */
@@ -24,11 +25,11 @@ export interface FieldScore {
 export async function scoreFields(
   model: CellSam,
   fields: readonly PreparedField[],
-  boxThreshold: number,
+  thresholds: Thresholds,
   context: JobContext,
 ): Promise<FieldScore[]> {
   const side = model.config.vit.imgSize;
-  const segmenter = new Segmenter(new TensorFlowEngine(model), { boxThreshold, minSize: 20 });
+  const segmenter = new Segmenter(new TensorFlowEngine(model), { minSize: 20 }, thresholds);
   const scores: FieldScore[] = [];
   for (const [done, field] of fields.entries()) {
     throwIfAborted(context.signal);
@@ -56,17 +57,23 @@ export async function scoreFields(
   return scores;
 }
 
+/** Thresholds of a model that scores its proposals by their expected IoU: the box score decides alone. */
+export function plainThresholds(box: number): Thresholds {
+  return { box, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5 };
+}
+
 /** The box threshold with the best mean F1 on these fields, and that mean. */
-export async function bestThreshold(
+export async function calibrate(
   model: CellSam,
   fields: readonly PreparedField[],
   context: JobContext,
-): Promise<{ threshold: number; f1: number }> {
-  let best = { threshold: 0.4, f1: -1 };
-  for (const threshold of [0.2, 0.3, 0.4, 0.5]) {
-    const scores = await scoreFields(model, fields, threshold, { ...context, emit: () => {} });
-    const mean = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
-    if (mean > best.f1) best = { threshold, f1: mean };
+): Promise<{ readonly thresholds: Thresholds; readonly f1: number }> {
+  let best = { thresholds: plainThresholds(0.4), f1: -1 };
+  for (const box of [0.15, 0.25, 0.35, 0.45]) {
+    const thresholds = plainThresholds(box);
+    const scores = await scoreFields(model, fields, thresholds, { ...context, emit: silent });
+    const f1 = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
+    if (f1 > best.f1) best = { thresholds, f1 };
   }
   return best;
 }

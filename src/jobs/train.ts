@@ -10,7 +10,7 @@ import { Random } from '../core/random.js';
 import { batchAt, type PreparedField, prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
 import { dataOptions } from '../data/options.js';
-import { bestThreshold } from '../evaluate/scoreFields.js';
+import { calibrate, plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { PRESETS, preset } from '../models/presets.js';
 import { tf } from '../tf/index.js';
@@ -112,7 +112,7 @@ export async function trainJob(
     steps: run.progress.step,
     images: dataset.counts,
     bestF1: run.best.f1,
-    boxThreshold: run.best.threshold,
+    boxThreshold: run.best.thresholds.box,
   };
 }
 
@@ -150,7 +150,7 @@ async function startRun(
   const average =
     options.averageDecay > 0 ? new WeightAverage(model.parameters, trained, options.averageDecay) : undefined;
   const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
-  const best = { f1: -1, threshold: 0.4 };
+  const best = { f1: -1, thresholds: plainThresholds(0.4) };
   if (resume)
     await restore(
       await loadNewestCheckpoint(join(folder, 'checkpoints'), (message, where) =>
@@ -185,20 +185,20 @@ async function startRun(
     );
   const evaluate = async () => {
     const look = async () => {
-      const found = await bestThreshold(model, validation, context);
+      const found = await calibrate(model, validation, context);
       context.emit({
         kind: 'note',
-        message: `step ${progress.step}: F1 ${found.f1.toFixed(3)} on ${validation.length} validation images (box threshold ${found.threshold})`,
+        message: `step ${progress.step}: F1 ${found.f1.toFixed(3)} on ${validation.length} validation images (box threshold ${found.thresholds.box})`,
       });
       await appendFile(
         join(folder, 'metrics.jsonl'),
-        `${JSON.stringify({ step: progress.step, validationF1: found.f1, threshold: found.threshold })}\n`,
+        `${JSON.stringify({ step: progress.step, validationF1: found.f1, boxThreshold: found.thresholds.box })}\n`,
       );
       if (found.f1 < best.f1) return;
       Object.assign(best, found);
       const card = {
         config,
-        boxThreshold: found.threshold,
+        thresholds: found.thresholds,
         training: `${progress.step} steps of stage ${options.stage} on ${job.data.type}`,
         licence: 'Apache-2.0',
       };
@@ -246,7 +246,8 @@ async function startRun(
 
 type Triple = readonly [number, number, number];
 
-function modelConfig(job: TrainJob) {
+/** The sizes that a job asks for. */
+export function modelConfig(job: TrainJob) {
   const base = preset(job.model.preset);
   return job.model.imgSize === undefined
     ? base

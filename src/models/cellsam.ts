@@ -13,6 +13,7 @@ import { imageEncoderSpecs, neck, vitTokens } from './sam/imageEncoder.js';
 import { type MaskOutput, type MaskPrediction, maskDecoder, maskDecoderSpecs } from './sam/maskDecoder.js';
 import {
   densePositions,
+  ellipsePrompts,
   type FrameSize,
   maskPrompts,
   noMask,
@@ -182,10 +183,8 @@ export class CellSam {
         width: w * this.config.vit.patchSize,
       };
       const sparse = sparsePrompts(request, frame, this.promptEncoder);
-      const dense =
-        request.masks === undefined
-          ? noMask(this.promptEncoder)
-          : maskPrompts(request.masks, this.promptEncoder);
+      const masks = request.masks ?? this.#boxesAsMasks(request, frame, 4 * h, 4 * w);
+      const dense = masks === undefined ? noMask(this.promptEncoder) : maskPrompts(masks, this.promptEncoder);
       const positions = densePositions(h, w, this.promptEncoder);
       return maskDecoder(
         embedding,
@@ -197,6 +196,17 @@ export class CellSam {
         request.output,
       );
     });
+  }
+
+  #boxesAsMasks(
+    { boxes }: DecodeRequest,
+    frame: FrameSize,
+    height: number,
+    width: number,
+  ): tf.Tensor4D | undefined {
+    return boxes !== undefined && this.config.promptEncoder.boxAsMask
+      ? ellipsePrompts(boxes, frame, height, width)
+      : undefined;
   }
 
   dispose(): void {

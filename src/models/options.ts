@@ -33,6 +33,12 @@ const vitOptions = z.strictObject({
 const promptEncoderOptions = z.strictObject({
   embedDim: count.describe("width of a prompt token, equal to the neck's channels"),
   maskInChans: count.default(16).describe("hidden channels of the mask prompt's convolutions"),
+  boxAsMask: z
+    .boolean()
+    .default(false)
+    .describe(
+      'also give a box to the decoder as a mask prompt, an ellipse; small models learn from it in minutes',
+    ),
 });
 
 const maskDecoderOptions = z.strictObject({

@@ -39,7 +39,7 @@ const small = (
       globalAttnIndexes: globals,
       stem: 'conv',
     },
-    promptEncoder: { embedDim: decoder, maskInChans: 8 },
+    promptEncoder: { embedDim: decoder, maskInChans: 16, boxAsMask: true },
     maskDecoder: { transformerDim: decoder, numHeads: 4, mlpDim: 4 * decoder, iouHeadHiddenDim: decoder },
     cellfinder: {
       proposals: 'dense',

@@ -1,43 +1,34 @@
-import { WeightsError } from '../core/errors.js';
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
-import { CellSam } from '../models/cellsam.js';
-import { type ModelConfig, modelOptions } from '../models/options.js';
-import type { NamedArray } from './arrays.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import type { ModelConfig } from '../models/options.js';
+import type { NamedArrays } from './arrays.js';
+
+/** The thresholds that `segment` understands; see src/segment/thresholds.ts. */
+type Thresholds = Readonly<Record<'box' | 'boxShare' | 'meanShare' | 'iou' | 'mask', number>>;
 
 /** What a model file tells about itself besides its weights. */
 export interface ModelCard {
   readonly config: ModelConfig;
-  /** Box score above which a proposal is a cell, found on validation images. */
-  readonly boxThreshold?: number;
+  /** Found on validation images; `segment` uses them. */
+  readonly thresholds: Thresholds;
   /** How it was made, in words. */
-  readonly training?: string;
-  readonly licence?: string;
+  readonly training: string;
+  readonly licence: string;
 }
-
-const FORMAT = 'cellsam-1';
 
 /** Writes weights and card as one `.safetensors` file; `half` stores float16. */
 export function saveModelFile(
   path: string,
-  weights: ReadonlyMap<string, NamedArray>,
+  weights: NamedArrays,
   card: ModelCard,
   half = false,
 ): Promise<void> {
-  return writeSafetensors(path, weights, { metadata: { format: FORMAT, card: JSON.stringify(card) }, half });
-}
-
-/** Reads a model of ours. @throws WeightsError when the file has no card, or names or shapes do not fit it */
-export async function loadModelFile(
-  path: string,
-): Promise<{ readonly model: CellSam; readonly card: ModelCard }> {
-  const { tensors, metadata } = await readSafetensors(path);
-  if (metadata['format'] !== FORMAT || metadata['card'] === undefined) {
-    throw new WeightsError(`${path} holds no model card`, {
-      where: path,
-      fix: 'name a model.safetensors that `cellsam train` wrote',
-    });
-  }
-  const card = JSON.parse(metadata['card']) as ModelCard;
-  const config = modelOptions.parse(card.config);
-  return { model: CellSam.fromArrays(config, tensors), card: { ...card, config } };
+  const { config, thresholds, training, licence } = card;
+  const metadata = {
+    format: 'cellsam-1',
+    config: JSON.stringify(config),
+    thresholds: JSON.stringify(thresholds),
+    training,
+    licence,
+  };
+  return writeSafetensors(path, weights, { metadata, half });
 }

@@ -105,6 +105,36 @@ export function maskPrompts(masks: tf.Tensor4D, weights: Weights): tf.Tensor4D {
   });
 }
 
+/**
+ * Boxes as mask prompts `[n, height, width, 1]`: 1 at the centre of the inscribed ellipse, 0 on it, -1 well outside. Not
+ * part of SAM; with it a decoder that starts from nothing need not learn first where a box lies.
+ *
+ * @param frame the image in px; the prompts have `height x width` cells over it
+ */
+export function ellipsePrompts(
+  boxes: tf.Tensor2D,
+  frame: FrameSize,
+  height: number,
+  width: number,
+): tf.Tensor4D {
+  return tf.tidy(() => {
+    const [x0, y0, x1, y1] = boxes.split(4, 1) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+    const offset = (low: tf.Tensor, high: tf.Tensor, cells: number, size: number) => {
+      const centres = tf
+        .range(0, cells)
+        .add(0.5)
+        .mul(size / cells)
+        .expandDims(0);
+      const half = high.sub(low).div(2).clipByValue(0.5, size);
+      return centres.sub(low.add(high).div(2)).div(half).square(); // [n, cells]
+    };
+    const distance = offset(x0, x1, width, frame.width)
+      .expandDims(1)
+      .add(offset(y0, y1, height, frame.height).expandDims(2));
+    return tf.sub(1, distance).clipByValue(-1, 1).expandDims(-1) as tf.Tensor4D;
+  });
+}
+
 /** What stands in for a mask prompt: `[1, 1, 1, C]`, to be broadcast. */
 export function noMask(weights: Weights): tf.Tensor4D {
   return weights.get('no_mask_embed.weight').reshape([1, 1, 1, -1]);

@@ -98,7 +98,7 @@ export class TensorFlowEngine implements Engine {
     );
     const { masks, iou } = tf.tidy(() => {
       const own = (x: tf.Tensor4D) => x.slice([image, 0, 0, 0], [1, -1, -1, -1]);
-      if ('masks' in request) {
+      if ('masks' in request || this.#model.config.promptEncoder.boxAsMask) {
         const predicted = this.#model.decode(own(embedding.encoded.embedding), request);
         return { masks: predicted.masks, iou: predicted.iou };
       }

@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../config/load.js';
+import type { JobContext } from '../core/events.js';
+import { exists } from '../core/files.js';
+import { Random } from '../core/random.js';
+import { prepareFields } from '../data/batches.js';
+import { openDataset } from '../data/dataset.js';
+import { plainThresholds, scoreFields } from '../evaluate/scoreFields.js';
+import { CellSam } from '../models/cellsam.js';
+import { evaluateRun } from './evaluate.js';
+import { segmentFiles, segmentJob } from './segment.js';
+import { simulateFields } from './simulate.js';
+import { modelConfig, trainJob, trainJobOptions } from './train.js';
+
+const CONFIG = fileURLToPath(new URL('../../../configs/quickstart.yaml', import.meta.url));
+
+export interface QuickstartResult {
+  readonly folder: string;
+  readonly before: number;
+  readonly after: number;
+  readonly interval: readonly [number, number];
+  readonly report: string;
+  readonly masks: string;
+}
+
+/** The main job: train a small model on synthetic fields, score it on fields it has not seen, segment some of them. */
+export async function quickstart(context: JobContext): Promise<QuickstartResult> {
+  const { config, folder } = await loadConfig(trainJobOptions, CONFIG);
+  const runFolder = config.run.folder;
+  const isDone = await exists(join(runFolder, 'status.json'));
+  if (isDone)
+    context.emit({
+      kind: 'note',
+      message: `${runFolder} was trained before; its model is used (remove the folder to train anew)`,
+    });
+  else await trainJob(config, folder, await exists(join(runFolder, 'checkpoints', 'step-00000100')), context);
+
+  context.emit({ kind: 'stage', title: 'Scoring the untrained and the trained model on held-out fields' });
+  const dataset = await openDataset(config.data, folder);
+  const fields = prepareFields(await dataset.readSplit('heldout', context));
+  const untrained = CellSam.create(modelConfig(config), new Random(config.train.seed).split('init'));
+  const scores = await scoreFields(untrained, fields, plainThresholds(0.25), context);
+  untrained.dispose();
+  const evaluated = await evaluateRun({ run: runFolder, split: 'heldout' }, context);
+
+  const demo = join(runFolder, 'demo');
+  await rm(demo, { recursive: true, force: true });
+  await simulateFields(
+    { out: join(demo, 'fields'), modality: 'fluorescence', count: 3, side: 256, seed: 1000 },
+    context,
+  );
+  const masks = join(demo, 'masks');
+  const inputs = [0, 1, 2].map((i) => join(demo, 'fields', `fluorescence-000${i}`, 'images'));
+  const side = modelConfig(config).vit.imgSize;
+  const job = segmentJob.parse({
+    model: join(runFolder, 'model.safetensors'),
+    inputs,
+    out: masks,
+    save: ['tiff', 'overlay'],
+    overwrite: true,
+    segment: { tile: side, overlap: side / 4 },
+  });
+  await segmentFiles(job, context);
+  const before = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
+  return {
+    folder: runFolder,
+    before,
+    after: evaluated.mean_f1,
+    interval: evaluated.interval,
+    report: evaluated.report,
+    masks,
+  };
+}
