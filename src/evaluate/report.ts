@@ -41,8 +41,7 @@ td:first-child, th:first-child { text-align: left; } pre { overflow-x: auto; fon
 <h1>Cells found: ${escapeHtml(summary.split)} part, ${summary.images} images</h1>
 <p><strong>Mean F1 at IoU 0.5: ${summary.mean_f1.toFixed(3)}</strong> (95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}, bootstrap over images); pooled over all objects ${summary.pooled_f1.toFixed(3)}.</p>
 <p>F1 = 2 TP / (2 TP + FP + FN) for each image; a found cell is true when its mask and a true mask overlap with an intersection over
-union of at least 0.5, one to one. An image without cells in which nothing is found counts 1. Scored is the central piece of each image at
-the model's own size and scale.</p>
+union of at least 0.5, one to one. An image without cells in which nothing is found counts 1. Whole images are scored; large ones are segmented in tiles.</p>
 <h2>Pictures</h2><p>True cells on the left, found cells on the right of each pair.</p>${figures.join('\n')}
 <h2>Every image</h2><table><tr><th>image</th><th>F1</th><th>true found</th><th>false</th><th>missed</th></tr>${rows.join('\n')}</table>
 <h2>Made from</h2><p>${escapeHtml(madeFrom.model)}, SHA-256 ${madeFrom.modelHash}, on ${new Date().toISOString()}.</p><pre>${escapeHtml(madeFrom.config)}</pre>

@@ -4,12 +4,11 @@ import type { PreparedField } from '../data/batches.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
-import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
-import { Segmenter } from '../segment/segmenter.js';
+import { CellSegmenter } from '../segment/loadCellSam.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import { countsAtHalf, f1 } from './f1.js';
 
-/** One scored field: the central piece at the model's size. */
+/** One scored field. */
 export interface FieldScore {
   readonly id: string;
   readonly f1: number;
@@ -21,31 +20,21 @@ export interface FieldScore {
   readonly predicted: LabelImage;
 }
 
-/** Segments the central piece of every field and counts cells matched at IoU 0.5. */
+/** Segments fields and counts cells matched at IoU 0.5; larger fields are tiled as `cellsam segment` does. */
 export async function scoreFields(
-  model: CellSam,
+  segmenter: CellSegmenter,
   fields: readonly PreparedField[],
-  thresholds: Thresholds,
   context: JobContext,
 ): Promise<FieldScore[]> {
-  const side = model.config.vit.imgSize;
-  const segmenter = new Segmenter(new TensorFlowEngine(model), { minSize: 20 }, thresholds);
   const scores: FieldScore[] = [];
-  for (const [done, field] of fields.entries()) {
+  for (const [done, { id, grey, labels }] of fields.entries()) {
     throwIfAborted(context.signal);
-    const view = centralView(field.grey, field.labels, side);
-    const data = view.grey.map((value) => 255 * value);
-    const image: PixelImage = { height: side, width: side, channels: ['whole-cell'], data, range: [0, 255] };
+    const { height, width } = labels;
+    const data = grey.map((value) => 255 * value);
+    const image: PixelImage = { height, width, channels: ['whole-cell'], data, range: [0, 255] };
     const cells = await segmenter.segment(image);
-    const counts = countsAtHalf(view.labels, cells.labels);
-    scores.push({
-      id: field.id,
-      f1: f1(counts),
-      ...counts,
-      image,
-      truth: view.labels,
-      predicted: cells.labels,
-    });
+    const counts = countsAtHalf(labels, cells.labels);
+    scores.push({ id, f1: f1(counts), ...counts, image, truth: labels, predicted: cells.labels });
     context.emit({
       kind: 'progress',
       done: done + 1,
@@ -55,6 +44,11 @@ export async function scoreFields(
     });
   }
   return scores;
+}
+
+/** The central pieces of fields at a model's own size, for quick looks during training. */
+export function centralFields(fields: readonly PreparedField[], side: number): PreparedField[] {
+  return fields.map(({ id, grey, labels }) => ({ id, ...centralView(grey, labels, side) }));
 }
 
 /** Thresholds of a model that scores its proposals by their expected IoU: the box score decides alone. */
@@ -71,7 +65,10 @@ export async function calibrate(
   let best = { thresholds: plainThresholds(0.4), f1: -1 };
   for (const box of [0.15, 0.25, 0.35, 0.45]) {
     const thresholds = plainThresholds(box);
-    const scores = await scoreFields(model, fields, thresholds, { ...context, emit: silent });
+    const scores = await scoreFields(new CellSegmenter(model, { minSize: 20 }, thresholds), fields, {
+      ...context,
+      emit: silent,
+    });
     const f1 = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
     if (f1 > best.f1) best = { thresholds, f1 };
   }

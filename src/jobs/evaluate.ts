@@ -54,8 +54,8 @@ export async function evaluateRun(
   const { config } = await loadConfig(trainJobOptions, join(options.run, 'config.yaml'));
   const dataset = await openDataset(config.data, process.cwd());
   const fields = prepareFields(await dataset.readSplit(options.split, context));
-  const segmenter = await loadCellSam(modelPath);
-  const scores = await scoreFields(segmenter.model, fields, segmenter.segmenter.thresholds, context);
+  const segmenter = await loadCellSam(modelPath, { minSize: 20 });
+  const scores = await scoreFields(segmenter, fields, context);
   segmenter.dispose();
   const out = options.out ?? join(options.run, 'report');
   const result = summarise(scores, options.split, join(out, 'report.html'));

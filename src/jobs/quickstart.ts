@@ -9,6 +9,7 @@ import { prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
 import { plainThresholds, scoreFields } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
+import { CellSegmenter } from '../segment/loadCellSam.js';
 import { evaluateRun } from './evaluate.js';
 import { segmentFiles, segmentJob } from './segment.js';
 import { simulateFields } from './simulate.js';
@@ -41,7 +42,11 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
   const dataset = await openDataset(config.data, folder);
   const fields = prepareFields(await dataset.readSplit('heldout', context));
   const untrained = CellSam.create(modelConfig(config), new Random(config.train.seed).split('init'));
-  const scores = await scoreFields(untrained, fields, plainThresholds(0.25), context);
+  const scores = await scoreFields(
+    new CellSegmenter(untrained, { minSize: 20 }, plainThresholds(0.25)),
+    fields,
+    context,
+  );
   untrained.dispose();
   const evaluated = await evaluateRun({ run: runFolder, split: 'heldout' }, context);
 
@@ -53,14 +58,12 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
   );
   const masks = join(demo, 'masks');
   const inputs = [0, 1, 2].map((i) => join(demo, 'fields', `fluorescence-000${i}`, 'images'));
-  const side = modelConfig(config).vit.imgSize;
   const job = segmentJob.parse({
     model: join(runFolder, 'model.safetensors'),
     inputs,
     out: masks,
     save: ['tiff', 'overlay'],
     overwrite: true,
-    segment: { tile: side, overlap: side / 4 },
   });
   await segmentFiles(job, context);
   const before = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);

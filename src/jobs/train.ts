@@ -10,7 +10,7 @@ import { Random } from '../core/random.js';
 import { batchAt, type PreparedField, prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
 import { dataOptions } from '../data/options.js';
-import { calibrate, plainThresholds } from '../evaluate/scoreFields.js';
+import { calibrate, centralFields, plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { PRESETS, preset } from '../models/presets.js';
 import { tf } from '../tf/index.js';
@@ -82,7 +82,8 @@ export async function trainJob(
   });
   const dataset = await openDataset(job.data, configFolder);
   const fields = prepareFields(await dataset.readSplit('train', context));
-  const validation = prepareFields(await dataset.readSplit('val', context));
+  const side = modelConfig(job).vit.imgSize;
+  const validation = centralFields(prepareFields(await dataset.readSplit('val', context)), side);
   if (fields.length === 0)
     throw new ConfigError('the training part has no image with masks', { where: 'data' });
   await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));

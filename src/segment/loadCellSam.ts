@@ -3,13 +3,13 @@ import type { Boxes, PixelImage } from '../image/types.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
-import { loadModelFile, type ModelCard } from '../weights/modelFile.js';
+import { loadModelFile } from '../weights/modelFile.js';
 import type { Cells } from './cells.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
-import { type Thresholds, thresholdSets } from './thresholds.js';
+import type { Thresholds } from './thresholds.js';
 
 /** Images with a longer side are tiled without being asked. */
 export const largeSide = 2048;
@@ -81,11 +81,5 @@ export async function loadCellSam(
     return new CellSegmenter(CellSam.fromArrays(config, tensors), own);
   }
   const { model, card } = await loadModelFile(path);
-  return new CellSegmenter(model, own, storedThresholds(card));
-}
-
-/** A threshold that was found on validation images stands as it is; the rest are the paper's. */
-function storedThresholds({ boxThreshold }: ModelCard): Thresholds | undefined {
-  if (boxThreshold === undefined) return undefined;
-  return { ...thresholdSets.paper, box: boxThreshold, boxShare: 1, meanShare: 0 };
+  return new CellSegmenter(model, own, card.thresholds);
 }

@@ -25,7 +25,12 @@ describe('segmenting files', () => {
     folder = await mkdtemp(join(tmpdir(), 'segment-'));
     weights = join(folder, 'model.safetensors');
     const model = CellSam.create(preset('tiny'), new Random('job'));
-    await saveModelFile(weights, model.toArrays(), { config: model.config, boxThreshold: 0.5 });
+    await saveModelFile(weights, model.toArrays(), {
+      config: model.config,
+      thresholds: { box: 0.5, boxShare: 1, meanShare: 0, iou: 0.5, mask: 0.5 },
+      training: 'none',
+      licence: 'none',
+    });
     model.dispose();
     const random = new Random('pixels');
     const data = Uint8Array.from({ length: 60 * 50 }, () => random.integer(256));

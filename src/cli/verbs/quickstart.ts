@@ -13,6 +13,6 @@ export const verb: Verb<QuickstartResult> = {
       `Report:   ${r.report}`,
       `Masks and overlays: ${r.masks}`,
       `Everything is in ${r.folder}. Next, on your own images:`,
-      `  node bin/cellsam.mjs segment IMAGES --model ${r.folder}/model.safetensors --save tiff,overlay --tile 128 --overlap 32 --out results`,
+      `  node bin/cellsam.mjs segment IMAGES --model ${r.folder}/model.safetensors --save tiff,overlay --out results`,
     ].join('\n'),
 };
