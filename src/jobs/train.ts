@@ -162,11 +162,10 @@ async function startRun(
   async function restore(saved: Checkpoint): Promise<void> {
     Object.assign(progress, saved.progress);
     const loaded = CellSam.fromArrays(config, saved.weights);
-    for (const name of model.parameters.names())
-      model.parameters.assign(
-        name,
-        tf.tidy(() => tf.keep(loaded.parameters.get(name).add(0))),
-      );
+    tf.tidy(() => {
+      for (const name of model.parameters.names())
+        model.parameters.assign(name, loaded.parameters.get(name).add(0));
+    });
     loaded.dispose();
     optimiser.restore(saved.optimiser);
     average?.restore(saved.average);

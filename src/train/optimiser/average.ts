@@ -37,9 +37,11 @@ export class WeightAverage {
   #swap(): void {
     for (const [name, average] of this.#averages) {
       const weight = this.#parameters.get(name);
-      const kept = tf.tidy(() => weight.add(0));
-      weight.assign(tf.tidy(() => tf.keep(average.add(0))));
-      average.assign(kept);
+      tf.tidy(() => {
+        const kept = weight.add(0);
+        weight.assign(average.add(0));
+        average.assign(kept);
+      });
     }
   }
 
@@ -53,8 +55,10 @@ export class WeightAverage {
   }
 
   restore(arrays: ReadonlyMap<string, NamedArray>): void {
-    for (const [name, { shape, data }] of arrays)
-      this.#averages.get(name)?.assign(tf.tensor(data as Float32Array, [...shape]));
+    tf.tidy(() => {
+      for (const [name, { shape, data }] of arrays)
+        this.#averages.get(name)?.assign(tf.tensor(data as Float32Array, [...shape]));
+    });
   }
 
   dispose(): void {
