@@ -7,8 +7,7 @@ interface Size {
 
 /**
  * Mask logits `[n, s, s, M]` at an image's own size, in SAM's two steps: to the padded frame, cut to the content, to the
- * original size. Bilinear with half-pixel centres, without antialiasing. Not for use under a gradient: TensorFlow.js
- * passes a wrong one through this kernel.
+ * original size. Bilinear with half-pixel centres, without antialiasing.
  */
 export function upscaleMasks(masks: tf.Tensor4D, frame: Size, input: Size, original: Size): tf.Tensor4D {
   return tf.tidy(() => {

@@ -86,7 +86,11 @@ function boxLosses(
   rows: readonly number[],
   boxes: readonly number[],
 ): { l1: tf.Tensor; giou: tf.Tensor } {
-  if (rows.length === 0) return { l1: tf.scalar(0), giou: tf.scalar(0) };
+  if (rows.length === 0) {
+    // Zero, but still depending on the boxes: the optimiser then sees gradients of zero, as PyTorch's does.
+    const nothing = predicted.mul(0).sum();
+    return { l1: nothing, giou: nothing };
+  }
   const own = predicted.reshape([-1, 4]).gather(tf.tensor1d(rows as number[], 'int32')) as tf.Tensor2D;
   const truth = tf.tensor2d(boxes as number[], [rows.length, 4]);
   return {
