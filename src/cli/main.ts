@@ -106,11 +106,7 @@ async function showOverview(argv: readonly string[]): Promise<number> {
     const { verb } = await load();
     lines.push(`  ${(verb.command.split(' ')[0] ?? '').padEnd(14)}${verb.about}`);
   }
-  lines.push(
-    '',
-    'Each verb: `cellsam VERB --help`, with examples.',
-    'Exit codes: docs/reference/exit-codes.md',
-  );
+  lines.push('', 'Each verb: `cellsam VERB --help`, with examples.', 'Exit codes: docs/exit-codes.md');
   process.stdout.write(`${lines.join('\n')}\n`);
   const asked = argv.length === 0 || argv.includes('--help') || argv.includes('-h');
   return asked ? 0 : 2;

@@ -51,7 +51,7 @@ export async function loadConfig<S extends z.ZodType>(
       {
         where: title,
         problems,
-        fix: 'all keys are listed in docs/reference/config.md and in configs/schema.json',
+        fix: 'all keys are described in the options.ts of each part below src/',
       },
     );
   }

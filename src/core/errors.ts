@@ -18,7 +18,7 @@ export interface ErrorDetails {
  * problems of one kind travel in one error. Anything else that is thrown is a bug.
  */
 export abstract class CellsamError extends Error {
-  /** The exit code of `cellsam`; see docs/reference/exit-codes.md. */
+  /** The exit code of `cellsam`; see docs/exit-codes.md. */
   abstract readonly exitCode: number;
   readonly where: string | undefined;
   readonly fix: string | undefined;

@@ -36,11 +36,12 @@ export async function openDataset(options: DataOptions, folder: string): Promise
     readSplit: async (split, { emit, signal }) => {
       const samples: Sample[] = [];
       const problems: Problem[] = [];
+      const repaired: string[] = [];
       for (const [done, id] of ids[split].entries()) {
         throwIfAborted(signal);
         try {
           const sample = await (source.get(id) as () => Promise<Sample>)();
-          for (const message of sample.warnings) emit({ kind: 'warning', message, where: id });
+          if (sample.warnings.length > 0) repaired.push(id);
           samples.push(sample);
         } catch (thrown) {
           if (!(thrown instanceof DataError)) throw thrown;
@@ -53,6 +54,10 @@ export async function openDataset(options: DataOptions, folder: string): Promise
           unit: 'images',
           detail: `reading ${split}`,
         });
+      }
+      if (repaired.length > 0) {
+        const message = `${repaired.length} of ${ids[split].length} ${split} images have overlapping masks; contested pixels went to the smaller object`;
+        emit({ kind: 'warning', message, where: repaired.slice(0, 3).join(', ') });
       }
       if (problems.length > 0) {
         throw new DataError(`${problems.length} of ${ids[split].length} images cannot be used`, {
