@@ -16,6 +16,7 @@ export function readGolden(path: string): (key: string) => { shape: number[]; da
     if (entry.dtype === 'F32') return { shape: entry.shape, data: [...new Float32Array(buffer)] };
     if (entry.dtype === 'F64') return { shape: entry.shape, data: [...new Float64Array(buffer)] };
     if (entry.dtype === 'I32') return { shape: entry.shape, data: [...new Int32Array(buffer)] };
+    if (entry.dtype === 'U16') return { shape: entry.shape, data: [...new Uint16Array(buffer)] };
     return { shape: entry.shape, data: [...new Uint8Array(buffer)] };
   };
 }
