@@ -1,5 +1,6 @@
 // npm run parity -- <stem>: computes every `out.` key of a golden set from its weights and compares.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { loadWeights } from '../src/weights/load.js';
 import { comparison, type Verdict } from './parity/compare.js';
 import { computeForward } from './parity/forward.js';
 import { type GoldenConfig, loadGolden } from './parity/golden.js';
@@ -32,7 +33,28 @@ export async function parity(
     );
   }
   golden.model.dispose();
+  if (existsSync(`${stem}.weights.pt`)) {
+    const differing = await differingWeights(stem);
+    if (differing.length === 0) passed++;
+    else failed++;
+    print(
+      `${differing.length === 0 ? 'ok  ' : 'FAIL'} ${stem}.weights.pt  holds the same weights${differing.length === 0 ? '' : `, but for ${differing.join(', ')}`}`,
+    );
+  }
   return { passed, failed };
+}
+
+/** Names of weights that are not bit for bit the same in the set's two weight files. */
+async function differingWeights(stem: string): Promise<string[]> {
+  const [first, second] = [
+    await loadWeights(`${stem}.weights.safetensors`),
+    await loadWeights(`${stem}.weights.pt`),
+  ];
+  return [...new Set([...first.keys(), ...second.keys()])].filter((name) => {
+    const [a, b] = [first.get(name), second.get(name)];
+    if (a === undefined || b === undefined || a.shape.join() !== b.shape.join()) return true;
+    return a.data.some((value, i) => !Object.is(value, b.data[i]));
+  });
 }
 
 if (process.argv[1]?.endsWith('parity.js')) {
