@@ -16,17 +16,24 @@ export function checkNode(version = process.versions.node) {
   );
 }
 
-/** `npm ci`, once for each content of package-lock.json. */
+/**
+ * Installs what package-lock.json pins, once for each content of it. Not with `npm ci`: that refuses the lock file where a
+ * registry does not offer the binaries of other platforms, which npm then leaves out of it.
+ */
 export async function installDependencies() {
   const lock = createHash('sha256')
     .update(readFileSync(join(ROOT, 'package-lock.json')))
     .digest('hex');
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lock) return;
   say('Installing dependencies with npm (about 1 GB, a minute or two) ...');
-  const { code, output } = await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], {
-    title: 'npm ci',
-    env: { NODE_ENV: 'development' },
-  });
+  const { code, output } = await run(
+    'npm',
+    ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'],
+    {
+      title: 'npm install',
+      env: { NODE_ENV: 'development' },
+    },
+  );
   if (code !== 0) {
     throw new Trouble(
       `npm could not install the dependencies:\n${tail(output)}`,
