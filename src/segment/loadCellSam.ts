@@ -9,6 +9,7 @@ import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
+import { shippedModel } from './shippedModel.js';
 import type { Thresholds } from './thresholds.js';
 
 /** Images with a longer side are tiled without being asked. */
@@ -67,12 +68,12 @@ function isBoxes(boxes: Boxes | readonly Box[]): boxes is Boxes {
 }
 
 /**
- * Loads a model file: one that `cellsam train` wrote, or, with `config`, any `.safetensors` with published names.
+ * Loads a model file, the shipped one when none is named: one that `cellsam train` wrote, or, with `config`, any `.safetensors` with published names.
  *
  * @throws WeightsError when it is not such a file
  */
 export async function loadCellSam(
-  path: string,
+  path: string = shippedModel,
   options: Partial<SegmentOptions> & { readonly config?: ModelConfig } = {},
 ): Promise<CellSegmenter> {
   const { config, ...own } = options;

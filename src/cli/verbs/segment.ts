@@ -1,17 +1,24 @@
 import { ConfigError } from '../../core/errors.js';
 import { type SegmentJob, type SegmentSummary, segmentFiles, segmentJob } from '../../jobs/segment.js';
+import { shippedModel } from '../../segment/shippedModel.js';
 import type { Verb, VerbArguments } from '../verb.js';
 
 export const verb: Verb<SegmentSummary> = {
   command: 'segment <inputs..>',
   about: 'find the cells of images and write their masks',
   examples: [
+    ['cellsam segment cells.tif', 'with the small model that comes with the project'],
     ['cellsam segment images/ --model model.safetensors', 'label images beside every image of a folder'],
     ['cellsam segment a.tif --model m.safetensors --save tiff,csv,rois --out results', 'several outputs'],
   ],
   positionals: { inputs: { describe: 'image files, folders, or patterns', type: 'string', array: true } },
   options: {
-    model: { describe: 'model file (.safetensors)', type: 'string', demandOption: true },
+    model: {
+      describe: 'model file (.safetensors); the small one of assets/ when absent',
+      type: 'string',
+      default: shippedModel,
+      defaultDescription: 'the model that comes with the project',
+    },
     out: { describe: 'folder for the results; beside each image when absent', type: 'string' },
     save: {
       describe: 'any of tiff, outlines, overlay, rois, geojson, coco, csv, npy, zarr, with commas',

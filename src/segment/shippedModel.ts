@@ -1,0 +1,6 @@
+import { fileURLToPath } from 'node:url';
+
+/** The small model that comes with the project; what it can and cannot do is in docs/model-card.md. */
+export const shippedModel = fileURLToPath(
+  new URL('../../../assets/cellsam-tiny.safetensors', import.meta.url),
+);
