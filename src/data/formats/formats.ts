@@ -5,6 +5,9 @@ import type { DatasetFormat } from './format.js';
 /** Every dataset layout: one file and one line here. */
 export const FORMATS = {
   dsb2018: async () => (await import('./dsb2018.js')).dsb2018,
+  maskPairs: async () => (await import('./maskPairs.js')).maskPairs,
+  bbbc039: async () => (await import('./maskPairs.js')).bbbc039,
+  npzArrays: async () => (await import('./npzArrays.js')).npzArrays,
 } as const satisfies Readonly<Record<string, () => Promise<DatasetFormat>>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { readPixelImage } from '../../src/data/readImage.js';
+import { decodeFile } from '../../src/io/decode.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'cellsam-decode-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const file = (name: string, bytes: Uint8Array): string => {
+  writeFileSync(join(folder, name), bytes);
+  return join(folder, name);
+};
+
+/** An npy file of version 1. */
+function npy(descr: string, shape: string, data: Uint8Array, order = 'False'): Uint8Array {
+  const header = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }\n`;
+  const length = Buffer.from([header.length & 255, header.length >> 8]);
+  return Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length, Buffer.from(header), data]);
+}
+
+/** A TIFF whose only directory, without entries, names itself as the next one. */
+const RING = Buffer.from([0x49, 0x49, 42, 0, 8, 0, 0, 0, 0, 0, 8, 0, 0, 0]);
+const HUGE_PNG = Buffer.alloc(40);
+HUGE_PNG.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52]);
+HUGE_PNG.writeUInt32BE(100_000, 16);
+HUGE_PNG.writeUInt32BE(100_000, 20);
+
+describe('damaged and hostile images end in one sentence that names the file', () => {
+  test.each<readonly [name: string, bytes: Uint8Array, sentence: RegExp]>([
+    ['empty.tif', new Uint8Array(0), /empty\.tif is empty/],
+    ['ring.tif', RING, /ring\.tif cannot be read: .*endless ring/],
+    ['cut.tif', RING.subarray(0, 9), /cut\.tif cannot be read/],
+    ['huge.png', HUGE_PNG, /huge\.png claims 100000 x 100000 pixels/],
+    ['cut.npy', npy('<u2', '(2, 2)', new Uint8Array(7)), /cut\.npy is cut short: 7 of 8 bytes/],
+    ['object.npy', npy('|O', '(1,)', new Uint8Array(8)), /object\.npy holds \|O/],
+    ['columns.npy', npy('<u2', '(2, 2)', new Uint8Array(8), 'True'), /Fortran order/],
+    ['slide.czi', new Uint8Array(9), /vendor's own format/],
+    ['words.png', Buffer.from('not a picture'), /format that is not read here/],
+  ])('%s', async (name, bytes, sentence) => {
+    await expect(decodeFile(file(name, bytes))).rejects.toThrow(sentence);
+  });
+
+  test('a pixel that is not a number is refused', async () => {
+    const data = new Uint8Array(Float32Array.of(1, Number.NaN).buffer);
+    await expect(readPixelImage(file('nan.npy', npy('<f4', '(1, 2)', data)))).rejects.toThrow(/not finite/);
+  });
+});
+
+test('16-bit values of an npy come unchanged', async () => {
+  const data = new Uint8Array(Uint16Array.of(1, 300, 65535, 0).buffer);
+  const image = await readPixelImage(file('deep.npy', npy('<u2', '(2, 2)', data)));
+  expect([...image.data]).toEqual([1, 300, 65535, 0]);
+  expect(image.range).toEqual([0, 65535]);
+});
