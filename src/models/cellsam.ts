@@ -82,13 +82,17 @@ export class CellSam {
     } = {},
   ): CellSam {
     const specs = weightSpecs(config);
+    const copies = new Map(
+      [...specs.keys()].flatMap((name) => sharedCopies(name, config).map((c) => [c, name])),
+    );
     const ignored = [
-      /^cellfinder\.decode_head\.transformer\.(class|bbox)_embed\.[1-9]\d*\./,
+      ...[...copies.keys()].map((name) => new RegExp(`^${name.replaceAll('.', '\\.')}$`)),
       ...(options.allowUnexpected ?? []),
     ];
     if (config.maskBranch === 'model_cp') ignored.push(/^model\./);
     const error = mismatchError(specs, arrays, options.allowMissing ?? [], ignored);
     if (error !== undefined) throw error;
+    checkCopies(copies, arrays);
     return new CellSam(config, build(specs, arrays, options.random ?? new Random(0)));
   }
 
@@ -240,6 +244,18 @@ function sharedCopies(name: string, config: ModelConfig): string[] {
   const match = /^(.*\.transformer\.(?:class|bbox)_embed\.)0(\..*)$/.exec(name);
   if (match === null) return [];
   return Array.from({ length: config.cellfinder.decLayers - 1 }, (_, i) => `${match[1]}${i + 1}${match[2]}`);
+}
+
+/** @throws WeightsError when copies of a shared head in a file are not bit for bit the same */
+function checkCopies(copies: ReadonlyMap<string, string>, arrays: NamedArrays): void {
+  const problems = [...copies].flatMap(([copy, name]) => {
+    const [a, b] = [arrays.get(name), arrays.get(copy)];
+    if (a === undefined || b === undefined) return [];
+    const same = a.data.length === b.data.length && a.data.every((value, i) => Object.is(value, b.data[i]));
+    return same ? [] : [{ where: copy, message: `differs from \`${name}\`, with which the model shares it` }];
+  });
+  if (problems.length > 0)
+    throw new WeightsError('heads that all decoder layers share differ in the file', { problems });
 }
 
 function build(specs: WeightSpecs, arrays: NamedArrays, random: Random): Parameters {

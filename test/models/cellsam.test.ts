@@ -1,0 +1,43 @@
+import { expect, test } from '@jest/globals';
+import { Random } from '../../src/core/random.js';
+import { CellSam } from '../../src/models/cellsam.js';
+import { modelOptions } from '../../src/models/options.js';
+
+const config = modelOptions.parse({
+  layout: 'two',
+  maskBranch: 'model_cp',
+  vit: { imgSize: 32, patchSize: 8, embedDim: 16, depth: 1, numHeads: 2, outChans: 16, windowSize: 3, globalAttnIndexes: [] }, // biome-ignore format: sizes
+  promptEncoder: { embedDim: 16, maskInChans: 8 },
+  maskDecoder: { transformerDim: 16, numHeads: 2, mlpDim: 24, iouHeadHiddenDim: 16 },
+  cellfinder: { hiddenDim: 16, nheads: 2, encLayers: 1, decLayers: 3, dimFeedforward: 24, numQueryPosition: 9, groupNormGroups: 4 }, // biome-ignore format: sizes
+});
+const HEAD = 'cellfinder.decode_head.transformer.class_embed';
+
+test('arrays -> model -> arrays is bit-equal, with a copy of the shared heads for every decoder layer', () => {
+  const model = CellSam.create(config, new Random(1));
+  const arrays = model.toArrays();
+  const again = CellSam.fromArrays(config, arrays);
+  const second = again.toArrays();
+  expect([...second.keys()]).toEqual([...arrays.keys()]);
+  for (const [name, array] of arrays) {
+    expect(second.get(name)?.shape).toEqual(array.shape);
+    expect(second.get(name)?.data).toEqual(array.data);
+  }
+  expect(arrays.has(`${HEAD}.2.weight`)).toBe(true);
+  expect(arrays.has(`${HEAD}.3.weight`)).toBe(false);
+  model.dispose();
+  again.dispose();
+});
+
+test('copies of a shared head that differ, and heads of layers that the model lacks, are errors', () => {
+  const model = CellSam.create(config, new Random(1));
+  const arrays = model.toArrays();
+  const head = arrays.get(`${HEAD}.0.weight`);
+  if (head === undefined) throw new Error('the model has no class head');
+  const changed = { ...head, data: new Float32Array(head.data.length) };
+  expect(() => CellSam.fromArrays(config, new Map([...arrays, [`${HEAD}.1.weight`, changed]]))).toThrow(
+    'heads that all decoder layers share differ',
+  );
+  expect(() => CellSam.fromArrays(config, new Map([...arrays, [`${HEAD}.3.weight`, head]]))).toThrow('1 of');
+  model.dispose();
+});
