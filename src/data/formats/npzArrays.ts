@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '../../core/errors.js';
+import { DataError, reason } from '../../core/errors.js';
 import { relabel } from '../../image/labels.js';
 import { type NpyArray, readNpy } from '../../io/npy.js';
 import { openZip } from '../../io/zip.js';
@@ -17,7 +17,7 @@ export const npzArrays: DatasetFormat = {
     'npz files with arrays X and y, or images and labels; frames on the first axis (TissueNet, DeepCell)',
   list: async (root) => {
     const refs: FieldRef[] = [];
-    for (const file of (await readdir(root)).filter((name) => name.endsWith('.npz')).sort()) {
+    for (const file of (await namesIn(root)).filter((name) => name.endsWith('.npz')).sort()) {
       const { images } = await arraysOf(join(root, file));
       for (let i = 0; i < (images.shape[0] as number); i++)
         refs.push({ id: `${file}#${String(i).padStart(5, '0')}`, files: [file] });
@@ -42,6 +42,15 @@ export const npzArrays: DatasetFormat = {
     return labelSample('npzArrays', ref, image, relabel(truth.data, image.height, image.width).labels);
   },
 };
+
+async function namesIn(root: string): Promise<readonly string[]> {
+  return readdir(root).catch((thrown) => {
+    throw new DataError(`cannot read the dataset folder ${root}: ${reason(thrown)}`, {
+      where: root,
+      cause: thrown,
+    });
+  });
+}
 
 async function arraysOf(path: string): Promise<{ images: NpyArray; labels: NpyArray }> {
   const zip = await openZip(path);

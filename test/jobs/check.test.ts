@@ -1,0 +1,18 @@
+import { expect, test } from '@jest/globals';
+import { silent } from '../../src/core/events.js';
+import { check } from '../../src/jobs/check.js';
+import { describeWithShared } from '../support/shared.js';
+
+describeWithShared('check of a folder whose masks are colour indices', 'data/bbbc039', (folder) => {
+  test('names every mask whose ids lie in many pieces, and the layout that counts them', async () => {
+    const { problems } = await check({ folder }, { emit: silent });
+    expect(problems).toHaveLength(4);
+    expect(problems[0]?.message).toMatch(/69 pieces.*type bbbc039/);
+  });
+});
+
+test('a folder that does not exist is one sentence', async () => {
+  await expect(check({ folder: 'no-such-folder' }, { emit: silent })).rejects.toThrow(
+    /layout of no-such-folder/,
+  );
+});
