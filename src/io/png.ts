@@ -12,6 +12,9 @@ export interface PngImage {
 
 /** A larger image is refused before anything is allocated. */
 const MAX_PIXELS = 2 ** 28;
+/** Colour types of the header that sharp would not keep as they are. */
+const COLOUR_INDEX = 3;
+const GREY_AND_ALPHA = 4;
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Decodes a PNG of 8 or 16 bits without changing a value. @throws DataError when it is no sound PNG, or hostile */
@@ -30,21 +33,36 @@ export async function readPng(bytes: Uint8Array, where: string): Promise<PngImag
   const { decode } = await import('fast-png');
   try {
     const png = decode(bytes, { checkCrc: true });
-    return {
-      width,
-      height,
-      channels: png.channels,
-      depth: png.depth,
-      data: unpack(png),
-      isIndexed: png.palette !== undefined,
-    };
+    const isIndexed = png.palette !== undefined;
+    return { width, height, channels: png.channels, depth: png.depth, data: unpack(png), isIndexed };
   } catch (thrown) {
+    const second = await readWithSharp(bytes).catch(() => undefined);
+    if (second !== undefined) return second;
     throw new DataError(`${where} cannot be read: ${reason(thrown)}`, {
       where,
       fix: 'the file is damaged; copy or save it again',
       cause: thrown,
     });
   }
+}
+
+/**
+ * fast-png rejects some sound files (seen: one of the Data Science Bowl's). sharp reads them, exactly, when the colour space
+ * is set; not those with a palette or with grey and alpha, which it would change.
+ */
+async function readWithSharp(bytes: Uint8Array): Promise<PngImage | undefined> {
+  const { default: sharp } = await import('sharp');
+  const image = sharp(bytes, { failOn: 'error' });
+  if (bytes[25] === COLOUR_INDEX || bytes[25] === GREY_AND_ALPHA) return undefined;
+  const { width, height, channels, depth } = await image.metadata();
+  const isDeep = depth === 'ushort';
+  const space = channels === 1 ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
+  const raw = await image
+    .toColourspace(space)
+    .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+    .toBuffer();
+  const data = isDeep ? new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2) : new Uint8Array(raw);
+  return { width, height, channels, depth: isDeep ? 16 : 8, data, isIndexed: false };
 }
 
 /** One value a pixel for depths below 8 bits, whose rows come packed. */

@@ -52,11 +52,12 @@ describe('the layout of the 2018 Data Science Bowl', () => {
 });
 
 describeWithShared('the 540 real images', 'data/dsb2018', (path) => {
-  test('have 17,651 objects; the first twenty are read whole', async () => {
+  test('have 17,651 objects; some are read whole', async () => {
     const refs = await dsb2018.list(path);
     expect(refs).toHaveLength(540);
     expect(refs.reduce((sum, ref) => sum + ref.files.length - 1, 0)).toBe(17_651);
-    for (const ref of refs.slice(0, 20)) {
+    const odd = refs.filter(({ id }) => id.startsWith('abd8dde7')); // the one that fast-png rejects
+    for (const ref of [...refs.slice(0, 10), ...odd]) {
       const sample = await dsb2018.read(path, ref);
       expect(sample.objectCount).toBe(ref.files.length - 1);
     }
