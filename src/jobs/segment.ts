@@ -16,6 +16,8 @@ import type { ImageSource } from '../segment/tiles.js';
 
 const outputName = z.enum(outputNames as [(typeof outputNames)[number], ...(typeof outputNames)[number][]]);
 
+export { shippedModel } from '../segment/shippedModel.js';
+
 /** What `cellsam segment` is told. */
 export const segmentJob = z.strictObject({
   model: z.string().describe('model file'),

@@ -1,6 +1,11 @@
 import { ConfigError } from '../../core/errors.js';
-import { type SegmentJob, type SegmentSummary, segmentFiles, segmentJob } from '../../jobs/segment.js';
-import { shippedModel } from '../../segment/shippedModel.js';
+import {
+  type SegmentJob,
+  type SegmentSummary,
+  segmentFiles,
+  segmentJob,
+  shippedModel,
+} from '../../jobs/segment.js';
 import type { Verb, VerbArguments } from '../verb.js';
 
 export const verb: Verb<SegmentSummary> = {
