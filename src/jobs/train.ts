@@ -14,7 +14,12 @@ import { calibrate, centralFields, plainThresholds } from '../evaluate/scoreFiel
 import { CellSam } from '../models/cellsam.js';
 import { PRESETS, preset } from '../models/presets.js';
 import { tf } from '../tf/index.js';
-import { type Checkpoint, loadNewestCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
+import {
+  type Checkpoint,
+  listCheckpoints,
+  loadNewestCheckpoint,
+  saveCheckpoint,
+} from '../train/checkpoint.js';
 import { AdamW } from '../train/optimiser/adamw.js';
 import { WeightAverage } from '../train/optimiser/average.js';
 import { type TrainOptions, trainOptions } from '../train/options.js';
@@ -152,9 +157,11 @@ async function startRun(
     options.averageDecay > 0 ? new WeightAverage(model.parameters, trained, options.averageDecay) : undefined;
   const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
   const best = { f1: -1, thresholds: plainThresholds(0.4) };
-  if (resume)
+  const checkpoints = join(folder, 'checkpoints');
+  // A run killed before its first checkpoint has none: everything is seeded, so it begins again and ends the same.
+  if (resume && (await listCheckpoints(checkpoints)).length > 0)
     await restore(
-      await loadNewestCheckpoint(join(folder, 'checkpoints'), (message, where) =>
+      await loadNewestCheckpoint(checkpoints, (message, where) =>
         context.emit({ kind: 'warning', message, where }),
       ),
     );
