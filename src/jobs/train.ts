@@ -20,10 +20,12 @@ import {
   loadNewestCheckpoint,
   saveCheckpoint,
 } from '../train/checkpoint.js';
+import { everyHook } from '../train/hooks/every.js';
+import { logHook } from '../train/hooks/log.js';
 import { AdamW } from '../train/optimiser/adamw.js';
 import { WeightAverage } from '../train/optimiser/average.js';
 import { type TrainOptions, trainOptions } from '../train/options.js';
-import { type Hook, type Progress, type StepReport, train } from '../train/trainer.js';
+import { type Progress, train } from '../train/trainer.js';
 import { saveModelFile } from '../weights/modelFile.js';
 
 /** A training run: one YAML file. */
@@ -237,7 +239,7 @@ async function startRun(
     maxSteps: options.maxSteps,
     random: random.split('steps'),
     hooks: [
-      logHook(folder, options, context),
+      logHook(folder, options.maxSteps, context),
       everyHook(options.evaluateEvery, options.maxSteps, evaluate),
       everyHook(options.checkpointEvery, options.maxSteps, checkpoint),
     ],
@@ -276,30 +278,4 @@ function trainedNames(model: CellSam, options: TrainOptions): string[] {
 function decayOf(model: CellSam, options: TrainOptions): (name: string) => number {
   return (name) =>
     options.decayNormsAndBiases || model.parameters.get(name).rank > 1 ? options.weightDecay : 0;
-}
-
-/** One progress line, and one line of `metrics.jsonl` a step. */
-function logHook(folder: string, options: TrainOptions, { emit }: JobContext): Hook {
-  const recent: number[] = [];
-  return {
-    onStep: async (report: StepReport) => {
-      recent.push(report.loss);
-      if (recent.length > 20) recent.shift();
-      const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
-      const parts = Object.entries(report.parts).map(([name, value]) => `${name} ${value.toFixed(2)}`);
-      const memory = (process.memoryUsage.rss() / 1e9).toFixed(1);
-      const detail = `loss ${loss.toFixed(3)} (${parts.join(', ')}), learning rate ${report.learningRate.toExponential(1)}, ${memory} GB`;
-      emit({ kind: 'progress', done: report.step, total: options.maxSteps, unit: 'steps', detail });
-      await appendFile(join(folder, 'metrics.jsonl'), `${JSON.stringify(report)}\n`);
-    },
-  };
-}
-
-/** Runs something every so many steps, but not after the last, which the job itself ends. */
-function everyHook(every: number, last: number, work: () => Promise<void>): Hook {
-  return {
-    onStep: async ({ step }) => {
-      if (step % every === 0 && step < last) await work();
-    },
-  };
 }
