@@ -1,0 +1,13 @@
+/** The library's public names. Models as layers: `cellsam/models`; metrics without TensorFlow: `cellsam/evaluate`. */
+export { loadConfig } from './config/load.js';
+export { CellsamError } from './core/errors.js';
+export type { EventListener, JobContext, JobEvent } from './core/events.js';
+export { openDataset } from './data/dataset.js';
+export { readPixelImage as readImage } from './data/readImage.js';
+export type { Sample } from './data/sample.js';
+export { simulate } from './data/simulate/simulate.js';
+export type { Boxes, LabelImage, PixelImage } from './image/types.js';
+export { evaluateRun } from './jobs/evaluate.js';
+export { trainJob as train, trainJobOptions } from './jobs/train.js';
+export { Cells } from './segment/cells.js';
+export { CellSegmenter, loadCellSam } from './segment/loadCellSam.js';
