@@ -160,7 +160,7 @@ const CODES: Readonly<Record<NamedArray['dtype'], string>> = {
   int8: 'I8',
   uint8: 'U8',
   uint16: 'U16',
-  bool: 'BOOL', // biome-ignore format: a table
+  bool: 'BOOL',
 };
 
 /**

@@ -9,7 +9,7 @@ import { sha256OfFile } from '../core/hash.js';
 import { Random } from '../core/random.js';
 import { prepareFields } from '../data/batches.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
-import { meanWithInterval } from '../evaluate/f1.js';
+import { f1, meanWithInterval } from '../evaluate/f1.js';
 import { reportPage } from '../evaluate/report.js';
 import { type FieldScore, scoreFields } from '../evaluate/scoreFields.js';
 import { loadCellSam } from '../segment/loadCellSam.js';
@@ -83,8 +83,8 @@ function summarise(scores: readonly FieldScore[], split: string, report: string)
     () => random.uniform(),
   );
   const sum = (key: 'tp' | 'fp' | 'fn') => scores.reduce((total, s) => total + s[key], 0);
-  const pooled = (2 * sum('tp')) / Math.max(1, 2 * sum('tp') + sum('fp') + sum('fn'));
-  const perImage = scores.map(({ id, f1, tp, fp, fn }) => ({ id, f1, tp, fp, fn }));
+  const pooled = f1({ tp: sum('tp'), fp: sum('fp'), fn: sum('fn') });
+  const perImage = scores.map((s) => ({ id: s.id, f1: s.f1, tp: s.tp, fp: s.fp, fn: s.fn }));
   return {
     split,
     images: scores.length,

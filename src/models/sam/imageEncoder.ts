@@ -94,7 +94,14 @@ function inWindows(x: tf.Tensor4D, window: number, f: (windows: tf.Tensor4D) => 
   const rows = Math.ceil(height / window);
   const columns = Math.ceil(width / window);
   const isPadded = rows * window !== height || columns * window !== width;
-  const padded = isPadded ? x.pad([[0, 0], [0, rows * window - height], [0, columns * window - width], [0, 0]]) : x; // biome-ignore format: one line per axis says nothing more
+  const padded = isPadded
+    ? x.pad([
+        [0, 0],
+        [0, rows * window - height],
+        [0, columns * window - width],
+        [0, 0],
+      ])
+    : x;
   const cut = padded.reshape([batch, rows, window, columns, window, dim]).transpose([0, 1, 3, 2, 4, 5]);
   const mixed = f(cut.reshape([batch * rows * columns, window, window, dim]));
   const whole = mixed.reshape([batch, rows, columns, window, window, dim]).transpose([0, 1, 3, 2, 4, 5]);
