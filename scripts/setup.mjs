@@ -7,7 +7,7 @@ import { say, Trouble } from './setup/say.mjs';
 import { prepareTensorFlow } from './setup/tensorflow.mjs';
 
 /**
- * @param {{gpu?: boolean, backend?: 'auto' | 'wasm'}} options
+ * @param {{gpu?: boolean, backend?: 'kept' | 'native' | 'wasm'}} options
  * @throws Trouble with one sentence and a fix
  */
 export async function setup(options = {}) {
@@ -30,7 +30,7 @@ export async function runScript(main) {
 
 if (import.meta.url === `file://${process.argv[1]}`) {
   const gpu = process.argv.includes('--gpu');
-  const backend = process.argv.includes('--wasm') ? 'wasm' : 'auto';
+  const backend = process.argv.includes('--wasm') ? 'wasm' : 'native';
   await runScript(async () => {
     await setup({ gpu, backend });
     say('Ready. Next: npm start (the main job), npm test (the tests), or node bin/cellsam.mjs --help.');

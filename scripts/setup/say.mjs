@@ -47,6 +47,7 @@ export function tail(output, lines = 8) {
   return output
     .trim()
     .split('\n')
+    .filter((line) => !line.startsWith('WARNING: Retrying'))
     .slice(-lines)
     .map((line) => `    ${line}`)
     .join('\n');

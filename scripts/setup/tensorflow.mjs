@@ -11,10 +11,15 @@ const BINDING = join(PACKAGE, 'lib', 'napi-v8', 'tfjs_binding.node');
 /** Where the library came from; `cellsam doctor` and src/tf/backend.ts read it. */
 const RECORD = join(PACKAGE, 'cellsam-library.json');
 
-export async function prepareTensorFlow({ gpu = false, backend = 'auto' } = {}) {
+/**
+ * @param {{gpu?: boolean, backend?: 'kept' | 'native' | 'wasm'}} options `kept`: what is there stays, a choice of
+ *   WebAssembly included (npm start, npm test); `native`: TensorFlow itself is tried again
+ */
+export async function prepareTensorFlow({ gpu = false, backend = 'kept' } = {}) {
   const record = readRecord();
-  if (backend === 'auto' && isComplete(record, gpu)) return;
   if (backend === 'wasm') return useWasm('as asked for with --wasm');
+  if (backend === 'kept' && record?.source === 'wasm') return;
+  if (isComplete(record, gpu)) return;
   try {
     const library = await cachedLibrary({ gpu });
     await buildBinding({ library, packageFolder: PACKAGE, target: BINDING });
@@ -53,7 +58,7 @@ async function fallBack(first) {
     return;
   }
   say(`That failed too:\n${tail(output, 3)}`);
-  useWasm(first.message);
+  useWasm(first.message.split('\n')[0].replace(/:$/, ''));
 }
 
 function useWasm(why) {

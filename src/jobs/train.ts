@@ -13,7 +13,7 @@ import { dataOptions } from '../data/options.js';
 import { calibrate, centralFields, plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { PRESETS, preset } from '../models/presets.js';
-import { tf } from '../tf/index.js';
+import { requireTraining, tf } from '../tf/index.js';
 import {
   type Checkpoint,
   listCheckpoints,
@@ -81,6 +81,7 @@ export async function trainJob(
   resume: boolean,
   context: JobContext,
 ): Promise<TrainResult> {
+  requireTraining();
   const { folder } = job.run;
   await claimFolder(folder, resume);
   context.emit({

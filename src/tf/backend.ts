@@ -51,6 +51,21 @@ export function node(): TfNodeModule['node'] {
   return tfNode.node;
 }
 
+/**
+ * For jobs that need gradients, before they begin.
+ *
+ * @throws SetupError on the WebAssembly backend, which has no gradients of convolutions and gather
+ */
+export function requireTraining(): void {
+  if (isNative()) return;
+  throw new SetupError(
+    'training needs TensorFlow itself; the WebAssembly backend has no gradients of convolutions',
+    {
+      fix: 'run `npm run setup`, or `node bin/cellsam.mjs doctor` to see what is missing',
+    },
+  );
+}
+
 /** What computes, and where it came from. */
 export function backendInfo(): BackendInfo {
   const binding = (tf.backend() as unknown as { binding?: { TF_Version?: string } }).binding;

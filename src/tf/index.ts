@@ -6,7 +6,7 @@ import './load.js';
 import './gradients/register.js';
 
 export * as tf from '@tensorflow/tfjs';
-export { type BackendInfo, backendInfo, isNative, node } from './backend.js';
+export { type BackendInfo, backendInfo, isNative, node, requireTraining } from './backend.js';
 export { detach, noTape, op } from './operators.js';
 export { gelu } from './ops/gelu.js';
 export { attributes, kernel } from './ops/kernel.js';
