@@ -3,7 +3,8 @@ import { stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { LabelImage } from '../image/types.js';
 import type { Batch, Cursor, Sample } from './sample.js';
-import { centralView, randomView, stretched, type View, type ViewOptions } from './transforms/view.js';
+import { stretched } from './transforms/stretch.js';
+import { centralView, randomView, type View, type ViewOptions } from './transforms/view.js';
 
 /** What a model wants its pixels to look like; values 0..255. */
 export interface PixelScale {

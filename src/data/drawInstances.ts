@@ -28,8 +28,9 @@ export function drawInstances(
       if (owner === 0 || pixels.length < (objects[owner - 1] as Uint32Array).length) data[p] = i + 1;
     }
   }
-  const seen = new Set(data);
-  const vanished = objects.flatMap((_, i) => (seen.has(i + 1) ? [] : [i + 1]));
+  const seen = new Uint8Array(objects.length + 1);
+  for (const id of data) seen[id] = 1;
+  const vanished = objects.flatMap((_, i) => (seen[i + 1] === 1 ? [] : [i + 1]));
   if (vanished.length > 0) {
     throw new DataError(
       `${where}: ${vanished.length} objects have no pixel of their own (${vanished.slice(0, 5).join(', ')})`,

@@ -1,3 +1,4 @@
+import { valueOfRank } from '../core/rank.js';
 import type { PixelImage } from './types.js';
 
 const RGB = ['red', 'green', 'blue'];
@@ -23,7 +24,7 @@ export function stainToGrey(image: PixelImage): PixelImage {
       3;
   }
   const [low, high] = image.range;
-  const median = grey.slice().sort()[pixels >> 1] ?? low;
+  const median = pixels === 0 ? low : valueOfRank(grey.slice(), pixels >> 1);
   if (median > (low + high) / 2) for (let i = 0; i < pixels; i++) grey[i] = low + high - (grey[i] as number);
   return { ...image, channels: ['whole-cell'], data: grey };
 }

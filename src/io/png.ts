@@ -1,4 +1,5 @@
 import { DataError, reason } from '../core/errors.js';
+import { inflatePng } from './pngInflate.js';
 
 /** Pixels as the file holds them: colour-index images give indices, never colours. */
 export interface PngImage {
@@ -30,6 +31,8 @@ export async function readPng(bytes: Uint8Array, where: string): Promise<PngImag
       fix: 'cut it into tiles, or save it as a tiled TIFF',
     });
   }
+  const usual = inflated(bytes);
+  if (usual !== undefined) return usual;
   const { decode } = await import('fast-png');
   try {
     const png = decode(bytes, { checkCrc: true });
@@ -43,6 +46,15 @@ export async function readPng(bytes: Uint8Array, where: string): Promise<PngImag
       fix: 'the file is damaged; copy or save it again',
       cause: thrown,
     });
+  }
+}
+
+/** Nothing for a kind of file that only the slower readers know, and for a damaged one: they tell what is wrong. */
+function inflated(bytes: Uint8Array): PngImage | undefined {
+  try {
+    return inflatePng(bytes);
+  } catch {
+    return undefined;
   }
 }
 

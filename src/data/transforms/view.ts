@@ -1,5 +1,5 @@
 import type { Random } from '../../core/random.js';
-import type { LabelImage, PixelImage } from '../../image/types.js';
+import type { LabelImage } from '../../image/types.js';
 
 /** A square piece of an annotated field at the model's size. */
 export interface View {
@@ -97,18 +97,4 @@ function dropSmall(ids: Uint32Array, side: number): LabelImage {
   for (const id of ids) if (id !== 0) areas.set(id, (areas.get(id) ?? 0) + 1);
   const rank = new Map([...areas].filter(([, area]) => area >= MIN_AREA).map(([id], i) => [id, i + 1]));
   return { height: side, width: side, data: ids.map((id) => rank.get(id) ?? 0), count: rank.size };
-}
-
-/** Grey values stretched between their 0.5 and 99.8 percentiles, clipped to 0..1: `[H, W]`. */
-export function stretched(image: PixelImage): Float32Array {
-  const count = image.channels.length;
-  const last = Float32Array.from(
-    { length: image.height * image.width },
-    (_, i) => image.data[i * count + count - 1] as number,
-  );
-  const sorted = last.slice().sort();
-  const rank = (share: number) => sorted[Math.round(share * (sorted.length - 1))] as number;
-  const low = rank(0.005);
-  const range = Math.max(rank(0.998) - low, 1e-6);
-  return last.map((value) => Math.min(1, Math.max(0, (value - low) / range)));
 }
