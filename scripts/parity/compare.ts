@@ -1,4 +1,4 @@
-import type { NamedArray } from '../../src/weights/arrays.js';
+import type { NamedArray } from '../../src/core/arrays.js';
 
 export interface Verdict {
   readonly ok: boolean;

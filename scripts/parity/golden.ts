@@ -1,8 +1,8 @@
+import type { NamedArray, NamedArrays } from '../../src/core/arrays.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { type ModelConfig, modelOptions } from '../../src/models/options.js';
 import { tf } from '../../src/tf/index.js';
-import type { NamedArray, NamedArrays } from '../../src/weights/arrays.js';
 
 type Pair = readonly [number, number];
 

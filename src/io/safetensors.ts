@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
+import type { NamedArray } from '../core/arrays.js';
 import { reason, WeightsError } from '../core/errors.js';
 import { writeAtomic } from '../core/files.js';
-import type { NamedArray } from '../weights/arrays.js';
 import { bfloatToFloat, floatToHalf, halfToFloat } from './half.js';
 
 /** A header longer than this is hostile: the largest published checkpoint needs 0.2 MB. */

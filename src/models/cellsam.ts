@@ -1,11 +1,11 @@
+import type { NamedArray, NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
-import type { NamedArray, NamedArrays } from '../weights/arrays.js';
-import { mismatchError } from '../weights/mismatch.js';
 import { cellfinder, type QueryOutput } from './cellfinder/cellfinder.js';
 import { type DenseOutput, denseProposals } from './cellfinder/proposals.js';
 import { cellfinderSpecs } from './cellfinder/specs.js';
+import { mismatchError } from './mismatch.js';
 import { tensorFlowShape, toPublished, toTensorFlow } from './names.js';
 import type { ModelConfig } from './options.js';
 import { Parameters, type Weights } from './parameters.js';

@@ -1,4 +1,4 @@
-import type { NamedArray } from '../weights/arrays.js';
+import type { NamedArray } from '../core/arrays.js';
 
 /**
  * The published names are used everywhere; only layouts differ. PyTorch stores linear weights `[out, in]`, convolutions

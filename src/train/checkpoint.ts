@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { NamedArray } from '../core/arrays.js';
 import { DataError, reason, WeightsError } from '../core/errors.js';
 import { writeFileAtomic } from '../core/files.js';
 import { sha256OfFile } from '../core/hash.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
-import type { NamedArray } from '../weights/arrays.js';
 import type { Progress } from './trainer.js';
 
 type Arrays = ReadonlyMap<string, NamedArray>;

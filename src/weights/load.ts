@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
+import type { NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { readSafetensors } from '../io/safetensors.js';
-import type { NamedArrays } from './arrays.js';
 import { readTorch } from './torch.js';
 
 /**

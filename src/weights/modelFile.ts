@@ -1,8 +1,8 @@
+import type { NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { CellSam } from '../models/cellsam.js';
 import { type ModelConfig, modelOptions } from '../models/options.js';
-import type { NamedArrays } from './arrays.js';
 
 /** The thresholds that `segment` understands; see src/segment/thresholds.ts. */
 export type StoredThresholds = Readonly<Record<'box' | 'boxShare' | 'meanShare' | 'iou' | 'mask', number>>;

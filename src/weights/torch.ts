@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { NamedArray } from '../core/arrays.js';
 import { DataError, WeightsError } from '../core/errors.js';
 import { bfloatToFloat, halfToFloat } from '../io/half.js';
 import { unpickle } from '../io/pickle.js';
 import { openZip } from '../io/zip.js';
-import type { NamedArray } from './arrays.js';
 import { stateDict } from './stateDict.js';
 import { STORAGES, StorageRef, type TensorRef, TORCH_GLOBALS } from './torchGlobals.js';
 

@@ -1,6 +1,6 @@
+import type { NamedArray } from '../core/arrays.js';
 import { DataError } from '../core/errors.js';
 import type { PickleGlobal, PickleGlobals } from '../io/pickle.js';
-import type { NamedArray } from './arrays.js';
 
 export interface StorageType {
   readonly code: string;

@@ -6,11 +6,11 @@ import { expect, test } from '@jest/globals';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core'],
-  io: ['core', 'image', 'weights'],
+  io: ['core', 'image'],
   image: ['core'],
   data: ['core', 'config', 'io', 'image'],
   tf: ['core'],
-  models: ['core', 'config', 'image', 'tf', 'weights'],
+  models: ['core', 'config', 'image', 'tf'],
   weights: ['core', 'image', 'io', 'tf', 'models'],
   segment: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights'],
   evaluate: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],

@@ -1,6 +1,6 @@
+import type { NamedArray } from '../../core/arrays.js';
 import type { Parameters } from '../../models/parameters.js';
 import { tf } from '../../tf/index.js';
-import type { NamedArray } from '../../weights/arrays.js';
 
 /** Exponential running average of the trained weights; young averages forget faster, so that they are useful early. */
 export class WeightAverage {

@@ -1,6 +1,6 @@
+import type { NamedArrays } from '../core/arrays.js';
 import { type Problem, WeightsError } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
-import type { NamedArrays } from './arrays.js';
 
 /**
  * One error that lists everything in which a file and a model disagree, or undefined when they fit.
