@@ -182,7 +182,9 @@ class Unpickler {
         return this.#stack.push(this.#global(this.#bytes.line(), this.#bytes.line()));
       case 0x93: {
         const [module, name] = this.#stack.popMany(2);
-        return this.#stack.push(this.#global(String(module), String(name)));
+        if (typeof module !== 'string' || typeof name !== 'string')
+          throw this.#bytes.refusal('it asks for a name that is no text');
+        return this.#stack.push(this.#global(module, name));
       }
       case 0x52:
       case 0x81: {

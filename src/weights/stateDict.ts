@@ -19,9 +19,14 @@ export function stateDict(value: unknown, path: string): ReadonlyMap<string, Ten
   throw new DataError(
     nested.length === 0
       ? 'it holds no tensors'
-      : `it holds several dictionaries of weights: ${nested.map(([key]) => String(key)).join(', ')}`,
+      : `it holds several dictionaries of weights: ${nested.map(([key]) => shown(key)).join(', ')}`,
     { where: path },
   );
+}
+
+/** A key for a message: lists inside lists of a hostile file would make an endless text. */
+function shown(key: unknown): string {
+  return typeof key === 'string' ? `\`${key.slice(0, 200)}\`` : `a key that is ${typeof key}`;
 }
 
 function holdsTensors(map: Map<unknown, unknown>): boolean {
@@ -32,7 +37,7 @@ function named(map: Map<unknown, unknown>, path: string): ReadonlyMap<string, Te
   const tensors = new Map<string, TensorRef>();
   for (const [key, item] of map) {
     if (typeof key !== 'string' || !(item instanceof TensorRef))
-      throw new DataError(`\`${String(key)}\` stands among the weights and is no tensor`, { where: path });
+      throw new DataError(`${shown(key)} stands among the weights and is no tensor`, { where: path });
     tensors.set(key, item);
   }
   return tensors;

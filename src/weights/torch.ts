@@ -83,10 +83,11 @@ async function readLegacyForm(path: string, file: FileHandle): Promise<Map<strin
     at = end;
   }
   const keys = parts[4];
-  if (!Array.isArray(keys)) throw bad(path, 'the list of storages is missing');
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
+    throw bad(path, 'the list of storages is missing');
   const places = new Map<string, number>();
   const count = Buffer.alloc(8);
-  for (const key of keys.map(String)) {
+  for (const key of keys) {
     const ref = storages.get(key);
     if (ref === undefined || places.has(key)) throw bad(path, `the storage ${key} is unused or there twice`);
     if (at + 8 + ref.byteLength > size)
@@ -110,7 +111,8 @@ async function readLegacyForm(path: string, file: FileHandle): Promise<Map<strin
 function storage(id: unknown, known: Map<string, StorageRef>, path: string): StorageRef {
   if (!Array.isArray(id) || id[0] !== 'storage') throw bad(path, 'it refers to something that is no storage');
   const type = STORAGES.get(id[1]?.value);
-  const [key, length] = [String(id[2]), id[4]];
+  const [key, length] = [id[2], id[4]];
+  if (typeof key !== 'string') throw bad(path, 'it refers to a storage without a name');
   if (
     type === undefined ||
     !Number.isSafeInteger(length) ||

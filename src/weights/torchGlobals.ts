@@ -72,7 +72,7 @@ export const TORCH_GLOBALS: PickleGlobals = {
   'torch._utils._rebuild_parameter': callable((args) => args[0]),
   'torch._utils._rebuild_parameter_with_state': callable((args) => args[0]),
   'torch.Size': callable((args) => args[0]),
-  'torch.device': callable((args) => String(args[0])),
+  'torch.device': callable((args) => args[0]),
   ...Object.fromEntries(storageGlobals.map(({ name, value }) => [`torch.${name}`, value])),
 };
 

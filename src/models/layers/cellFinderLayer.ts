@@ -3,12 +3,11 @@ import { cellfinder } from '../cellfinder/cellfinder.js';
 import { cellfinderSpecs } from '../cellfinder/specs.js';
 import type { CellFinderConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
-import { asList, built, createLayerWeights, shapeList } from './layerWeights.js';
+import type { WeightSpecs } from '../specs.js';
+import { type NamedLayerArgs, NamedWeightsLayer } from './layerWeights.js';
 
-export interface CellFinderLayerArgs {
-  readonly name?: string;
+export interface CellFinderLayerArgs extends NamedLayerArgs {
   readonly config: CellFinderConfig;
-  readonly seed?: number;
 }
 
 /** The library rewrites letters in saved strings (`RCDA` would come back as `rcda`), so this option is saved as a flag. */
@@ -23,45 +22,30 @@ interface SavedArgs {
  * CellFinder with learned queries as a layer. Inputs: tokens `[B, h, w, D]` and, if wanted, the padding `[B, h, w]`, true
  * where padded. Outputs, batch first: `[logits [B, L, Q, K], boxes [B, L, Q, 4]]` of every decoder layer.
  */
-export class CellFinderLayer extends tf.layers.Layer {
+export class CellFinderLayer extends NamedWeightsLayer<CellFinderLayerArgs> {
   static className = 'CellFinderLayer';
-  readonly #args: CellFinderLayerArgs;
-  #weights: Weights | undefined;
 
-  constructor(args: CellFinderLayerArgs) {
-    super(args.name === undefined ? {} : { name: args.name });
-    this.#args = args;
-  }
-
-  override build(inputShape: tf.Shape | tf.Shape[]): void {
-    const tokenWidth = shapeList(inputShape)[0]?.[3];
+  protected override specs(shapes: readonly tf.Shape[]): WeightSpecs {
+    const tokenWidth = shapes[0]?.[3];
     if (typeof tokenWidth !== 'number') throw new RangeError('CellFinderLayer needs tokens of a known width');
-    this.#weights = createLayerWeights(
-      cellfinderSpecs(this.#args.config, tokenWidth),
-      this.#args.seed ?? 0,
-      (name, shape, isTrainable) =>
-        this.addWeight(name, shape, 'float32', tf.initializers.zeros(), undefined, isTrainable),
+    return cellfinderSpecs(this.settings.config, tokenWidth);
+  }
+
+  protected override compute(inputs: readonly tf.Tensor[], weights: Weights): tf.Tensor[] {
+    const [tokens, padding] = inputs as [tf.Tensor4D, tf.Tensor3D | undefined];
+    const [batch, height, width] = tokens.shape;
+    const output = cellfinder(
+      tokens,
+      padding ?? tf.zeros([batch, height, width], 'bool'),
+      weights,
+      this.settings.config,
     );
-    super.build(inputShape);
+    return [output.logits.transpose([1, 0, 2, 3]), output.boxes.transpose([1, 0, 2, 3])];
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
-    return tf.tidy(() => {
-      const [tokens, padding] = asList(inputs) as [tf.Tensor4D, tf.Tensor3D | undefined];
-      const [batch, height, width] = tokens.shape;
-      const output = cellfinder(
-        tokens,
-        padding ?? tf.zeros([batch, height, width], 'bool'),
-        built(this.#weights, this.name),
-        this.#args.config,
-      );
-      return [output.logits.transpose([1, 0, 2, 3]), output.boxes.transpose([1, 0, 2, 3])];
-    });
-  }
-
-  override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape[] {
-    const [batch = null] = shapeList(inputShape)[0] ?? [];
-    const { config } = this.#args;
+  protected override outputShapes(shapes: readonly tf.Shape[]): tf.Shape[] {
+    const [batch = null] = shapes[0] ?? [];
+    const { config } = this.settings;
     const points =
       config.spatialPrior === 'grid'
         ? Math.round(Math.sqrt(config.numQueryPosition)) ** 2
@@ -74,13 +58,8 @@ export class CellFinderLayer extends tf.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { attentionType, ...config } = this.#args.config;
-    return {
-      ...super.getConfig(),
-      config,
-      isRowColumn: attentionType === 'RCDA',
-      seed: this.#args.seed ?? 0,
-    };
+    const { attentionType, ...config } = this.settings.config;
+    return { ...super.getConfig(), config, isRowColumn: attentionType === 'RCDA' };
   }
 
   static override fromConfig<T extends tf.serialization.Serializable>(
