@@ -85,7 +85,7 @@ function simulatedFields(options: DataOptions): Fields {
 
 async function fieldsOnDisk(options: DataOptions, folder: string): Promise<Fields> {
   const root = resolve(folder, options.root);
-  const format = await formatNamed(options.type);
+  const format = await formatNamed(options.type, options.options);
   const refs = await format.list(root);
   return new Map(refs.map((ref) => [ref.id, () => format.read(root, ref)]));
 }

@@ -1,17 +1,19 @@
 import { z } from 'zod';
-import { FORMATS, type FormatName } from './formats/formats.js';
-
-const formatNames = Object.keys(FORMATS) as [FormatName, ...FormatName[]];
+import { FORMAT_NAMES } from './formats/formats.js';
 
 /** Where annotated images come from and how a training view is cut from them. */
 export const dataOptions = z.strictObject({
   type: z
-    .enum(['simulated', ...formatNames])
+    .enum(['simulated', ...FORMAT_NAMES])
     .describe('layout of the dataset; `simulated` draws synthetic microscopy'),
   root: z
     .string()
     .default('.')
     .describe('folder of the dataset, relative to this file (on the command line: to the working directory)'),
+  options: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('options of the layout, see docs/datasets.md; checked when the dataset is opened'),
   splitFile: z.string().optional().describe('JSON file with lists of image ids named train, val and heldout'),
   splitSeed: z
     .number()

@@ -30,7 +30,18 @@ export interface Sample {
   readonly objectCount: number;
   /** What had to be decided or repaired while reading, e.g. pixels claimed twice. */
   readonly warnings: readonly string[];
+  /** Of a plane of a volume: the ids it shows, by which objects seen in several planes are counted once. */
+  readonly volume?: Volume;
   readonly source: Source;
+}
+
+/** The volume that a plane was taken from. */
+export interface Volume {
+  /** Relative to the dataset's root; equal for all its planes. */
+  readonly file: string;
+  readonly plane: number;
+  /** The file's own ids of the objects in this plane, rising: object i + 1 of the label image is `ids[i]`. */
+  readonly ids: Uint32Array;
 }
 
 /** All that the order of samples depends on: where to go on after a batch. */

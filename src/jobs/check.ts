@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { CellsamError, DataError, type Problem, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { FORMATS, type FormatName, formatNamed } from '../data/formats/formats.js';
+import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
 import type { Sample } from '../data/sample.js';
 import { areasOf, boxesOf, components } from '../image/labels.js';
 
-const formatNames = Object.keys(FORMATS) as [FormatName, ...FormatName[]];
-
 export const checkJobOptions = z.strictObject({
   folder: z.string().describe('folder of the dataset'),
-  type: z.enum(formatNames).optional().describe('layout; recognised from the files when absent'),
+  type: z.enum(FORMAT_NAMES).optional().describe('layout; recognised from the files when absent'),
 });
 
 export interface CheckResult {
@@ -64,7 +62,7 @@ export async function check(
 /** The first layout that lists the folder; `bbbc039` looks like pairs and must be named. */
 async function recognise(folder: string): Promise<FormatName> {
   const reasons: Problem[] = [];
-  for (const name of formatNames.filter((n) => n !== 'bbbc039')) {
+  for (const name of FORMAT_NAMES.filter((n) => n !== 'bbbc039')) {
     try {
       await (await formatNamed(name)).list(folder);
       return name;
@@ -76,7 +74,7 @@ async function recognise(folder: string): Promise<FormatName> {
   throw new DataError(`the layout of ${folder} is none of those that are known`, {
     where: folder,
     problems: reasons,
-    fix: `name it with --type: ${formatNames.join(', ')}`,
+    fix: `name it with --type: ${FORMAT_NAMES.join(', ')}`,
   });
 }
 

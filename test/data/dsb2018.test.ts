@@ -2,9 +2,12 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { dsb2018 } from '../../src/data/formats/dsb2018.js';
+import { formatNamed } from '../../src/data/formats/formats.js';
+
 import { writePng } from '../../src/io/png.js';
 import { describeWithShared } from '../support/shared.js';
+
+const dsb2018 = await formatNamed('dsb2018');
 
 async function field(root: string, id: string, masks: readonly (readonly number[])[]): Promise<void> {
   mkdirSync(join(root, id, 'images'), { recursive: true });

@@ -1,21 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { DataError, type Problem, reason } from '../../core/errors.js';
 import type { PixelImage } from '../../image/types.js';
 import { type PngImage, readPng } from '../../io/png.js';
 import { drawInstances } from '../drawInstances.js';
 import { labelSample, readPixelImage } from '../readImage.js';
 import type { Sample } from '../sample.js';
-import type { DatasetFormat, FieldRef } from './format.js';
+import { defineFormat, type FieldRef } from './format.js';
 
 /** Data Science Bowl 2018 (BBBC038): `<id>/images/<id>.png` and one PNG for each object in `<id>/masks/`. */
-export const dsb2018: DatasetFormat = {
+export const dsb2018 = defineFormat({
   name: 'dsb2018',
   about: 'one folder an image, one PNG an object (Data Science Bowl 2018)',
+  gives: 'masks',
+  options: z.strictObject({}),
+  detect: async (_, files) =>
+    files.some((name) => /^[^/]+\/masks\/[^/]+\.png$/i.test(name)) &&
+    files.some((name) => /^[^/]+\/images\/[^/]+\.png$/i.test(name))
+      ? { certainty: 0.9 }
+      : undefined,
   list,
   read,
-};
+});
 
 async function list(root: string): Promise<readonly FieldRef[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch((thrown) => {

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import { DataError, type Problem, reason } from '../../core/errors.js';
 import { components, relabel } from '../../image/labels.js';
 import { labelSample, readIds, readPixelImage } from '../readImage.js';
-import type { DatasetFormat, FieldRef } from './format.js';
+import { defineFormat, type FieldRef } from './format.js';
 
 const IMAGE = /\.(png|tiff?|npy)$/i;
 const MASK_FOLDER = /^(masks?|labels?|labelsTr|target|GT)$/i;
@@ -11,9 +12,12 @@ const MASK_NAME = /_(cp_masks|masks?|labels?|seg)$/i;
 const IMAGE_NAME = /_(img|im|imc|image|0000)$/i;
 
 /** An image and a label image with the same stem: in two folders, or told apart by the end of the name. */
-export const maskPairs: DatasetFormat = {
+export const maskPairs = defineFormat({
   name: 'maskPairs',
   about: 'image + label image of one stem: _img/_masks, _cp_masks, images/ + masks/, source/ + target/',
+  gives: 'masks',
+  options: z.strictObject({}),
+  detect: async () => undefined,
   list,
   read: async (root, ref) => {
     const [imageFile, maskFile] = ref.files as [string, string];
@@ -21,12 +25,15 @@ export const maskPairs: DatasetFormat = {
     const ids = await readIds(join(root, maskFile), image);
     return labelSample('maskPairs', ref, image, relabel(ids, image.height, image.width).labels);
   },
-};
+});
 
 /** BBBC039: the mask's red channel is a colour index; touching nuclei differ, distant ones share an index. */
-export const bbbc039: DatasetFormat = {
+export const bbbc039 = defineFormat({
   name: 'bbbc039',
   about: 'images/ + masks/ whose red channel is a colour index; objects are its 8-connected components',
+  gives: 'masks',
+  options: z.strictObject({}),
+  detect: async () => undefined,
   list,
   read: async (root, ref) => {
     const [imageFile, maskFile] = ref.files as [string, string];
@@ -34,7 +41,7 @@ export const bbbc039: DatasetFormat = {
     const ids = await readIds(join(root, maskFile), image);
     return labelSample('bbbc039', ref, image, components(ids, image.height, image.width, 8));
   },
-};
+});
 
 async function list(root: string): Promise<readonly FieldRef[]> {
   const names = await readdir(root, { recursive: true }).catch((thrown) => {

@@ -1,20 +1,24 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { DataError, reason } from '../../core/errors.js';
 import { relabel } from '../../image/labels.js';
 import { type NpyArray, readNpy } from '../../io/npy.js';
 import { openZip } from '../../io/zip.js';
 import { labelSample, toPixelImage } from '../readImage.js';
-import type { DatasetFormat, FieldRef } from './format.js';
+import { defineFormat, type FieldRef } from './format.js';
 
 /** A larger array is refused before it is unpacked. */
 const MAX_BYTES = 2 ** 31;
 
 /** npz files with `images`/`labels` or `X`/`y` (TissueNet, DeepCell), frames on the first axis. */
-export const npzArrays: DatasetFormat = {
+export const npzArrays = defineFormat({
   name: 'npzArrays',
   about:
     'npz files with arrays X and y, or images and labels; frames on the first axis (TissueNet, DeepCell)',
+  gives: 'masks',
+  options: z.strictObject({}),
+  detect: async (_, files) => (files.some((name) => name.endsWith('.npz')) ? { certainty: 0.7 } : undefined),
   list: async (root) => {
     const refs: FieldRef[] = [];
     for (const file of (await namesIn(root)).filter((name) => name.endsWith('.npz')).sort()) {
@@ -41,7 +45,7 @@ export const npzArrays: DatasetFormat = {
     if (bad >= 0) throw new DataError(`${path} has the label ${truth.data[bad]}`, { where: path });
     return labelSample('npzArrays', ref, image, relabel(truth.data, image.height, image.width).labels);
   },
-};
+});
 
 async function namesIn(root: string): Promise<readonly string[]> {
   return readdir(root).catch((thrown) => {
