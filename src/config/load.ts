@@ -4,12 +4,13 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError, type Problem, reason } from '../core/errors.js';
 import { applyOverrides, parseOverrides } from './overrides.js';
+import { resolvePaths } from './paths.js';
 import { describeIssues } from './problems.js';
 
 export interface LoadedConfig<T> {
   /** Checked, complete (defaults filled in) and deeply frozen. */
   readonly config: T;
-  /** The file's folder: paths in the file are relative to it. */
+  /** The file's folder. */
   readonly folder: string;
   readonly path: string | undefined;
 }
@@ -19,12 +20,15 @@ export interface LoadedConfig<T> {
  *
  * @param path the file; undefined for a job that is given by overrides alone
  * @param overrides as typed on the command line, e.g. `train.maxSteps=50`
+ * @param paths keys that hold paths (`data.root`, `data.sets.*.root`); they come back absolute: those in the file are
+ *   relative to the file, those on the command line to the working directory
  * @throws ConfigError with all problems at once, each with its line or flag, its key and the nearest known key
  */
 export async function loadConfig<S extends z.ZodType>(
   schema: S,
   path: string | undefined,
   overrides: readonly string[] = [],
+  paths: readonly string[] = [],
 ): Promise<LoadedConfig<z.output<S>>> {
   const text = path === undefined ? '{}' : await readText(path);
   const lines = new LineCounter();
@@ -55,11 +59,9 @@ export async function loadConfig<S extends z.ZodType>(
       },
     );
   }
-  return {
-    config: freeze(result.data),
-    folder: path === undefined ? process.cwd() : dirname(resolve(path)),
-    path,
-  };
+  const folder = path === undefined ? process.cwd() : dirname(resolve(path));
+  const folders = { file: folder, workingDirectory: process.cwd() };
+  return { config: freeze(resolvePaths(result.data, paths, parsed, folders)), folder, path };
 }
 
 async function readText(path: string): Promise<string> {

@@ -33,3 +33,6 @@ export const dataOptions = z.strictObject({
 });
 
 export type DataOptions = z.infer<typeof dataOptions>;
+
+/** Keys of these options that hold paths; see config/load.ts. */
+export const DATA_PATHS: readonly string[] = ['root', 'splitFile'];

@@ -7,6 +7,8 @@ import type { Sample } from '../data/sample.js';
 import { simulate } from '../data/simulate/simulate.js';
 import { writePng } from '../io/png.js';
 
+export { MODALITIES } from '../data/simulate/modalities.js';
+
 export const simulateJobOptions = z.strictObject({
   out: z.string().describe('folder to write'),
   modality: z.string().default('fluorescence').describe('kind of microscopy'),

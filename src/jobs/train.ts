@@ -9,7 +9,7 @@ import { exists, writeFileAtomic } from '../core/files.js';
 import { Random } from '../core/random.js';
 import { batchAt, type PreparedField, prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
-import { dataOptions } from '../data/options.js';
+import { DATA_PATHS, dataOptions } from '../data/options.js';
 import { calibrate, centralFields, plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { PRESETS, preset } from '../models/presets.js';
@@ -57,6 +57,9 @@ export const trainJobOptions = z.strictObject({
     })
     .prefault({}),
 });
+
+/** Keys of a run's configuration that hold paths; see config/load.ts. */
+export const TRAIN_JOB_PATHS: readonly string[] = DATA_PATHS.map((key) => `data.${key}`);
 
 export type TrainJob = z.infer<typeof trainJobOptions>;
 

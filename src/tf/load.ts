@@ -39,6 +39,8 @@ function restoreRemovedNodeFunctions(): void {
  */
 function quietly<T>(load: () => T): T {
   if (!isMainThread || process.platform === 'win32' || process.env['CELLSAM_TF_LOG']) return load();
+  // A file opened anew has a position of its own: what a script's next command writes there would lie over our lines.
+  if (fs.fstatSync(2).isFile()) return load();
   const folder = process.platform === 'linux' ? '/proc/self/fd/' : '/dev/fd/';
   let kept: number;
   try {

@@ -44,6 +44,20 @@ describe('reading a job file', () => {
     expect(config.train.maxSteps).toBe(7);
   });
 
+  test('paths come back absolute: of the file from its folder, of the command line from the working directory', async () => {
+    const path = file('data:\n  sets:\n    - root: a\n    - root: /b\n    - root: c\n');
+    const { config, folder } = await loadConfig(
+      schema,
+      path,
+      ['data.sets.2.root=d', 'train.name=e'],
+      ['data.sets.*.root'],
+    );
+    expect(config.data).toEqual({
+      sets: [{ root: join(folder, 'a') }, { root: '/b' }, { root: join(process.cwd(), 'd') }],
+    });
+    expect(config.train.name).toBe('e');
+  });
+
   test('all problems come at once, with line, key and nearest known key', async () => {
     const found = await problems('data:\n  root: x\n  imagSize: 3\ntrain:\n  maxSteps: -3\n  nam: y\n');
     expect(found).toHaveLength(3);

@@ -1,5 +1,4 @@
-import { MODALITIES } from '../../data/simulate/modalities.js';
-import { type SimulateResult, simulateFields, simulateJobOptions } from '../../jobs/simulate.js';
+import { MODALITIES, type SimulateResult, simulateFields, simulateJobOptions } from '../../jobs/simulate.js';
 import type { Verb } from '../verb.js';
 
 export const verb: Verb<SimulateResult> = {

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { loadConfig } from '../../config/load.js';
 import { UsageError } from '../../core/errors.js';
-import type { DataOptions } from '../../data/options.js';
-import { type TrainResult, trainJob, trainJobOptions } from '../../jobs/train.js';
+import { TRAIN_JOB_PATHS, type TrainResult, trainJob, trainJobOptions } from '../../jobs/train.js';
 import type { Verb } from '../verb.js';
 
 export const verb: Verb<TrainResult> = {
@@ -25,15 +24,11 @@ export const verb: Verb<TrainResult> = {
     const path = resume === undefined ? (args['config'] as string | undefined) : join(resume, 'config.yaml');
     if (path === undefined)
       throw new UsageError('which configuration?', { fix: 'pass --config file.yaml, or --resume folder' });
-    const overrides = ((args['overrides'] as string[] | undefined) ?? []).map(fromWorkingDirectory);
-    const { config, folder } = await loadConfig(trainJobOptions, path, overrides);
-    const root = resume === undefined ? folder : process.cwd();
-    const job = {
-      ...config,
-      data: absolute(config.data, root),
-      run: { folder: resume ?? config.run.folder },
-    };
-    return trainJob(job, root, resume !== undefined, context);
+    const overrides = (args['overrides'] as string[] | undefined) ?? [];
+    const { config, folder } = await loadConfig(trainJobOptions, path, overrides, TRAIN_JOB_PATHS);
+    // Its paths are absolute, so that the run's own copy of the configuration means the same from anywhere.
+    const job = resume === undefined ? config : { ...config, run: { folder: resume } };
+    return trainJob(job, folder, resume !== undefined, context);
   },
   render: (r) =>
     [
@@ -42,19 +37,3 @@ export const verb: Verb<TrainResult> = {
       `Next: cellsam evaluate --run ${r.folder}`,
     ].join('\n'),
 };
-
-/** Paths on the command line are relative to the working directory, those in the file to the file. */
-function fromWorkingDirectory(text: string): string {
-  const match = /^(data\.(?:root|splitFile))=(.*)$/.exec(text);
-  return match === null ? text : `${match[1]}=${join(process.cwd(), match[2] as string)}`;
-}
-
-/** The run's own copy of the configuration must mean the same from anywhere. */
-function absolute(data: DataOptions, folder: string): DataOptions {
-  const from = (path: string) => (path.startsWith('/') ? path : join(folder, path));
-  return {
-    ...data,
-    root: from(data.root),
-    ...(data.splitFile === undefined ? {} : { splitFile: from(data.splitFile) }),
-  };
-}
