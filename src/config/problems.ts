@@ -18,8 +18,12 @@ export function describeIssues(
   const found = issues.flatMap((issue) => flatten(issue)).flatMap((issue) => sentences(issue, schema));
   const placed = found.map(({ path, message }) => {
     const key = path.map(String).join('.');
-    const override = overrides.find((o) => o.path.map(String).join('.') === key);
-    const line = override === undefined ? lineOf(document, path, lines) : undefined;
+    const inFile = lineOf(document, path, lines);
+    const override = overrides.find((o) => {
+      const set = o.path.map(String).join('.');
+      return set === key || (inFile === undefined && set.startsWith(`${key}.`));
+    });
+    const line = override === undefined ? inFile : undefined;
     const place = override === undefined ? (line === undefined ? '' : `line ${line}  `) : 'command line  ';
     return {
       order: override === undefined ? (line ?? 0) : Number.MAX_SAFE_INTEGER,

@@ -70,6 +70,9 @@ describe('reading a job file', () => {
     expect(await problems('data:\n  root: x\n', ['train.maxStep=4'])).toEqual([
       'command line  train.maxStep: unknown key; did you mean `maxSteps`?',
     ]);
+    expect(await problems('data:\n  root: x\n', ['trian.maxSteps=4'])).toEqual([
+      'command line  trian: unknown key; did you mean `train`?',
+    ]);
   });
 
   test('arguments that are no overrides are all named', async () => {
