@@ -39,20 +39,25 @@ export const MODALITIES: Readonly<Record<string, Modality>> = {
     },
   },
   phase: {
-    about: 'phase contrast: grey cells with a dark body and a bright halo',
-    population: { density: 7, radius: [8, 16], elongation: [1, 2.2], overlap: 0.05, clustering: 0.5 },
+    about: 'phase contrast: cells as grey as the ground, with a dark rim, granules and a bright halo',
+    population: { density: 9, radius: [8, 16], elongation: [1, 2.2], overlap: 0.06, clustering: 0.7 },
     channels: ['whole-cell'],
     background: [0.5],
     blur: 0.9,
-    photons: 500,
+    photons: 400,
     paint: (planes, cell, side, random) => {
-      const contrast = random.uniform(0.12, 0.3);
+      const contrast = random.uniform(0.12, 0.32);
+      const inside = 0.5 - contrast * random.uniform(-0.1, 0.4); // some cells are no darker than the ground
+      const grain = random.uniform(0, 100);
       const p = plane(planes, 0);
       eachPixel({ ...cell, long: cell.long * 1.18, short: cell.short * 1.18 }, side, (i, depth) => {
-        if (depth < 0.16) p[i] = (p[i] as number) + contrast * 0.9;
+        if (depth < 0.16) p[i] = (p[i] as number) + contrast * 0.7;
       });
       eachPixel(cell, side, (i, depth) => {
-        p[i] = 0.5 - contrast * Math.min(1, depth * 3) + 0.1 * Math.sin(i * 0.7) * depth;
+        const rim = Math.max(0, 1 - Math.abs(depth - 0.12) / 0.14);
+        const [x, y] = [i % side, Math.floor(i / side)];
+        const granules = Math.sin(x * 0.8 + grain) * Math.sin(y * 0.7 + grain) * Math.sin((x + y) * 0.45);
+        p[i] = inside - contrast * (rim - 0.6 * granules * Math.min(1, 3 * depth));
       });
     },
   },
