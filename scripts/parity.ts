@@ -19,7 +19,7 @@ export async function parity(
   const computed = new Map([
     ...computeForward(golden),
     ...computeStages(golden),
-    ...computeTrajectory(golden),
+    ...(await computeTrajectory(golden)),
   ]);
   let passed = 0;
   let failed = 0;

@@ -61,6 +61,8 @@ export interface Batch {
   readonly boxes: Float32Array;
   /** `[B + 1]`: boxes of image b are `offsets[b] .. offsets[b + 1] - 1`. */
   readonly offsets: Int32Array;
+  /** `[sum N]`: class of each box, from 0; all 0 when absent. */
+  readonly classes?: Int32Array;
   /** B label images at S x S; label i is box i - 1 of its image. Absent when a sample has boxes only. */
   readonly masks?: readonly LabelImage[];
   readonly ids: readonly string[];

@@ -41,7 +41,10 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
   context.emit({ kind: 'stage', title: 'Scoring the untrained and the trained model on held-out fields' });
   const dataset = await openDataset(config.data, folder);
   const fields = prepareFields(await dataset.readSplit('heldout', context));
-  const untrained = CellSam.create(modelConfig(config), new Random(config.train.seed).split('init'));
+  const untrained = CellSam.create(
+    await modelConfig(config, folder),
+    new Random(config.train.seed).split('init'),
+  );
   const scores = await scoreFields(
     new CellSegmenter(untrained, { minSize: 20 }, plainThresholds(0.25)),
     fields,

@@ -1,32 +1,27 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { parseSchedule } from '../config/quantities.js';
 import { ConfigError, Interrupted, OutputError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { exists, writeFileAtomic } from '../core/files.js';
 import { Random } from '../core/random.js';
-import { batchAt, type PreparedField, prepareFields } from '../data/batches.js';
+import { prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
+
 import { DATA_PATHS, dataOptions } from '../data/options.js';
-import { calibrate, centralFields, plainThresholds } from '../evaluate/scoreFields.js';
-import { CellSam } from '../models/cellsam.js';
+import { centralFields } from '../evaluate/scoreFields.js';
+import type { ModelConfig } from '../models/options.js';
 import { PRESETS, preset } from '../models/presets.js';
-import { requireTraining, tf } from '../tf/index.js';
-import {
-  type Checkpoint,
-  listCheckpoints,
-  loadNewestCheckpoint,
-  saveCheckpoint,
-} from '../train/checkpoint.js';
-import { everyHook } from '../train/hooks/every.js';
-import { logHook } from '../train/hooks/log.js';
-import { AdamW } from '../train/optimiser/adamw.js';
-import { WeightAverage } from '../train/optimiser/average.js';
-import { type TrainOptions, trainOptions } from '../train/options.js';
-import { type Progress, train } from '../train/trainer.js';
-import { saveModelFile } from '../weights/modelFile.js';
+import { requireTraining } from '../tf/index.js';
+import { type Checkpoint, listCheckpoints, loadNewestCheckpoint } from '../train/checkpoint.js';
+import { initDetailsOf, initOptions, trainOptions } from '../train/options.js';
+import { startRun } from '../train/run.js';
+import { initPath, startModel } from '../train/startModel.js';
+import { train } from '../train/trainer.js';
+import { loadModelFile } from '../weights/modelFile.js';
+
+const FROM_INIT = 'init';
 
 /** A training run: one YAML file. */
 export const trainJobOptions = z.strictObject({
@@ -34,9 +29,9 @@ export const trainJobOptions = z.strictObject({
   model: z
     .strictObject({
       preset: z
-        .enum(Object.keys(PRESETS) as [string, ...string[]])
+        .enum([FROM_INIT, ...Object.keys(PRESETS)])
         .default('tiny')
-        .describe('named size'),
+        .describe('named size; `init`: as the file of `init` says, which must be ours'),
       imgSize: z
         .number()
         .int()
@@ -47,6 +42,7 @@ export const trainJobOptions = z.strictObject({
     })
     .prefault({})
     .describe('what is trained'),
+  init: initOptions,
   train: trainOptions.prefault({}).describe('how it is trained'),
   run: z
     .strictObject({
@@ -55,11 +51,16 @@ export const trainJobOptions = z.strictObject({
         .default('runs/train')
         .describe('where the run is kept, relative to the working directory'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('where it is kept'),
 });
 
 /** Keys of a run's configuration that hold paths; see config/load.ts. */
-export const TRAIN_JOB_PATHS: readonly string[] = DATA_PATHS.map((key) => `data.${key}`);
+export const TRAIN_JOB_PATHS: readonly string[] = [
+  ...DATA_PATHS.map((key) => `data.${key}`),
+  'init',
+  'init.weights',
+];
 
 export type TrainJob = z.infer<typeof trainJobOptions>;
 
@@ -75,7 +76,7 @@ export interface TrainResult {
 /**
  * Trains a model, or goes on with a run.
  *
- * @param configFolder what `data.root` is relative to
+ * @param configFolder what `data.root` and `init` are relative to
  * @throws OutputError when the run folder exists and `resume` is false
  */
 export async function trainJob(
@@ -91,15 +92,34 @@ export async function trainJob(
     kind: 'stage',
     title: `${resume ? 'Going on with' : 'Training'} ${job.model.preset} in ${folder}`,
   });
+  const saved = resume ? await savedState(folder, context) : undefined;
+  const config = saved?.config ?? (await modelConfig(job, configFolder));
   const dataset = await openDataset(job.data, configFolder);
   const fields = prepareFields(await dataset.readSplit('train', context));
-  const side = modelConfig(job).vit.imgSize;
-  const validation = centralFields(prepareFields(await dataset.readSplit('val', context)), side);
+  const validation = centralFields(
+    prepareFields(await dataset.readSplit('val', context)),
+    config.vit.imgSize,
+  );
   if (fields.length === 0)
     throw new ConfigError('the training part has no image with masks', { where: 'data' });
   await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));
 
-  const run = await startRun(job, folder, resume, fields, validation, context);
+  const init = initDetailsOf(job.init);
+  const path = initPath(init?.weights ?? '', configFolder);
+  const start = () => startModel(config, init, path, new Random(job.train.seed).split('init'), context);
+  const run = await startRun(
+    {
+      folder,
+      options: job.train,
+      scale: job.data.scale as [number, number],
+      dataset: job.data.type,
+      fields,
+      validation,
+      saved,
+      start,
+    },
+    context,
+  );
   try {
     await train(run.progress, run.parts);
   } catch (thrown) {
@@ -141,145 +161,27 @@ async function claimFolder(folder: string, resume: boolean): Promise<void> {
   await mkdir(join(folder, 'checkpoints'), { recursive: true });
 }
 
-async function startRun(
-  job: TrainJob,
-  folder: string,
-  resume: boolean,
-  fields: PreparedField[],
-  validation: PreparedField[],
-  context: JobContext,
-) {
-  const options = job.train;
-  const config = modelConfig(job);
-  const random = new Random(options.seed);
-  const model = CellSam.create(config, random.split('init'));
-  const trained = trainedNames(model, options);
-  const optimiser = new AdamW(model.parameters, {
-    betas: options.betas as [number, number],
-    eps: 1e-8,
-    weightDecay: decayOf(model, options),
-  });
-  const average =
-    options.averageDecay > 0 ? new WeightAverage(model.parameters, trained, options.averageDecay) : undefined;
-  const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
-  const best = { f1: -1, thresholds: plainThresholds(0.4) };
+/** The newest checkpoint. A run killed before its first one begins again: everything is seeded, so it ends the same. */
+async function savedState(folder: string, { emit }: JobContext): Promise<Checkpoint | undefined> {
   const checkpoints = join(folder, 'checkpoints');
-  // A run killed before its first checkpoint has none: everything is seeded, so it begins again and ends the same.
-  if (resume && (await listCheckpoints(checkpoints)).length > 0)
-    await restore(
-      await loadNewestCheckpoint(checkpoints, (message, where) =>
-        context.emit({ kind: 'warning', message, where }),
-      ),
-    );
-
-  async function restore(saved: Checkpoint): Promise<void> {
-    Object.assign(progress, saved.progress);
-    const loaded = CellSam.fromArrays(config, saved.weights);
-    tf.tidy(() => {
-      for (const name of model.parameters.names())
-        model.parameters.assign(name, loaded.parameters.get(name).add(0));
-    });
-    loaded.dispose();
-    optimiser.restore(saved.optimiser);
-    average?.restore(saved.average);
-    best.f1 = saved.best ?? -1;
-  }
-  const checkpoint = () =>
-    saveCheckpoint(
-      join(folder, 'checkpoints'),
-      {
-        progress,
-        best: best.f1,
-        weights: model.toArrays(),
-        optimiser: optimiser.save(),
-        average: average?.save() ?? new Map(),
-      },
-      options.keepCheckpoints,
-    );
-  const evaluate = async () => {
-    const look = async () => {
-      const found = await calibrate(model, validation, context);
-      context.emit({
-        kind: 'note',
-        message: `step ${progress.step}: F1 ${found.f1.toFixed(3)} on ${validation.length} validation images (box threshold ${found.thresholds.box})`,
-      });
-      await appendFile(
-        join(folder, 'metrics.jsonl'),
-        `${JSON.stringify({ step: progress.step, validationF1: found.f1, boxThreshold: found.thresholds.box })}\n`,
-      );
-      if (found.f1 < best.f1) return;
-      Object.assign(best, found);
-      const card = {
-        config,
-        thresholds: found.thresholds,
-        training: `${progress.step} steps of stage ${options.stage} on ${job.data.type}`,
-        licence: 'Apache-2.0',
-      };
-      await saveModelFile(join(folder, 'model.safetensors'), model.toArrays(), card);
-    };
-    await (average === undefined ? look() : average.during(look));
-  };
-  const view = {
-    side: config.vit.imgSize,
-    scale: job.data.scale as [number, number],
-    pixelMean: config.pixelMean as Triple,
-    pixelStd: config.pixelStd as Triple,
-  };
-  const { learningRate } = options;
-  const parts = {
-    model,
-    trained,
-    optimiser,
-    average,
-    batch: (cursor: Progress['cursor']) =>
-      batchAt(fields, cursor, options.batchSize, view, random.split('data')),
-    stage: { stage: options.stage, promptsPerImage: options.promptsPerImage, boxJitter: options.boxJitter },
-    learningRate:
-      typeof learningRate === 'number'
-        ? () => learningRate
-        : await parseSchedule(learningRate, 'train.learningRate'),
-    rateFactor: (name: string) => (name.includes('image_encoder') ? options.vitLearningRateFactor : 1),
-    clipNorm: options.clipNorm,
-    maxSteps: options.maxSteps,
-    random: random.split('steps'),
-    hooks: [
-      logHook(folder, options.maxSteps, context),
-      everyHook(options.evaluateEvery, options.maxSteps, evaluate),
-      everyHook(options.checkpointEvery, options.maxSteps, checkpoint),
-    ],
-    signal: context.signal,
-  };
-  const dispose = () => {
-    optimiser.dispose();
-    average?.dispose();
-    model.dispose();
-  };
-  return { progress, parts, best, checkpoint, evaluate, dispose };
+  if ((await listCheckpoints(checkpoints)).length === 0) return undefined;
+  return loadNewestCheckpoint(checkpoints, (message, where) => emit({ kind: 'warning', message, where }));
 }
 
-type Triple = readonly [number, number, number];
-
-/** The sizes that a job asks for. */
-export function modelConfig(job: TrainJob) {
-  const base = preset(job.model.preset);
+/** The sizes that a job asks for. @param configFolder what `init` is relative to */
+export async function modelConfig(job: TrainJob, configFolder: string): Promise<ModelConfig> {
+  const base =
+    job.model.preset === FROM_INIT ? await configOfInit(job, configFolder) : preset(job.model.preset);
   return job.model.imgSize === undefined
     ? base
     : { ...base, vit: { ...base.vit, imgSize: job.model.imgSize } };
 }
 
-function trainedNames(model: CellSam, options: TrainOptions): string[] {
-  const patterns = options.trainable.map((text) => new RegExp(text));
-  const names = model.parameters
-    .names()
-    .filter((name) => model.parameters.get(name).trainable && patterns.some((p) => p.test(name)));
-  if (names.length > 0) return names;
-  throw new ConfigError('no weight fits train.trainable', {
-    where: 'train.trainable',
-    fix: 'use patterns of weight names such as `neck` or `mask_decoder`',
-  });
-}
-
-function decayOf(model: CellSam, options: TrainOptions): (name: string) => number {
-  return (name) =>
-    options.decayNormsAndBiases || model.parameters.get(name).rank > 1 ? options.weightDecay : 0;
+async function configOfInit(job: TrainJob, configFolder: string): Promise<ModelConfig> {
+  const init = initDetailsOf(job.init);
+  if (init === undefined)
+    throw new ConfigError('model.preset is `init`, and there is no `init`', { where: 'model.preset' });
+  const { model, card } = await loadModelFile(initPath(init.weights, configFolder));
+  model.dispose();
+  return card.config;
 }

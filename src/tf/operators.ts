@@ -39,7 +39,7 @@ export function detach<T extends tf.Tensor>(x: T): T {
   return engine().makeTensorFromTensorInfo({ dataId: x.dataId, shape: x.shape, dtype: x.dtype }) as T;
 }
 
-/** Runs a frozen part inside a differentiated function without taping anything. */
-export function noTape<T extends tf.Tensor>(f: () => T): T {
+/** Runs a frozen part, with one result or several, inside a differentiated function without taping anything. */
+export function noTape<T extends tf.Tensor | tf.Tensor[]>(f: () => T): T {
   return engine().runKernelFunc({ inputs: {}, forwardFunc: () => f(), backwardsFunc: null }) as T;
 }

@@ -5,6 +5,8 @@ import { DataError, reason, WeightsError } from '../core/errors.js';
 import { writeFileAtomic } from '../core/files.js';
 import { sha256OfFile } from '../core/hash.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import type { ModelConfig } from '../models/options.js';
+import type { StoredThresholds } from '../weights/modelFile.js';
 import type { Progress } from './trainer.js';
 
 type Arrays = ReadonlyMap<string, NamedArray>;
@@ -12,7 +14,10 @@ type Arrays = ReadonlyMap<string, NamedArray>;
 /** Everything that a run needs to go on as if it had never stopped. */
 export interface Checkpoint {
   readonly progress: Progress;
-  readonly best: number | null;
+  /** The best look at the validation part so far. */
+  readonly best: { readonly f1: number; readonly thresholds: StoredThresholds };
+  /** Sizes of the model. */
+  readonly config: ModelConfig;
   readonly weights: Arrays;
   readonly optimiser: Arrays;
   readonly average: Arrays;
@@ -36,7 +41,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, kee
     for (const part of PARTS) await writeSafetensors(join(partial, `${part}.safetensors`), checkpoint[part]);
     await writeFileAtomic(
       join(partial, 'state.json'),
-      JSON.stringify({ progress: checkpoint.progress, best: checkpoint.best }),
+      JSON.stringify({ progress: checkpoint.progress, best: checkpoint.best, config: checkpoint.config }),
     );
     const files: Record<string, string> = {};
     for (const file of (await readdir(partial)).sort()) files[file] = await sha256OfFile(join(partial, file));
@@ -89,10 +94,10 @@ async function loadCheckpoint(path: string): Promise<Checkpoint> {
     if ((await sha256OfFile(join(path, file))) !== hash)
       throw new WeightsError(`${file} has changed since it was written`, { where: path });
   }
-  const state = JSON.parse(await readFile(join(path, 'state.json'), 'utf8')) as {
-    progress: Progress;
-    best: number | null;
-  };
+  const state = JSON.parse(await readFile(join(path, 'state.json'), 'utf8')) as Pick<
+    Checkpoint,
+    'progress' | 'best' | 'config'
+  >;
   const [weights, optimiser, average] = await Promise.all(
     PARTS.map(async (part) => (await readSafetensors(join(path, `${part}.safetensors`))).tensors),
   );

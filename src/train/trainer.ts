@@ -1,13 +1,13 @@
-import type { Schedule } from '../config/quantities.js';
 import { NumericError, throwIfAborted } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import type { Batch, Cursor } from '../data/sample.js';
-import type { CellSam } from '../models/cellsam.js';
+import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
 import { globalNorm, gradientsOf } from './gradients.js';
 import type { AdamW } from './optimiser/adamw.js';
 import type { WeightAverage } from './optimiser/average.js';
-import { type StageLoss, type StageOptions, stageLoss } from './stages/stage.js';
+import type { LearningRates } from './schedule.js';
+import type { StageLoss } from './stages/stage.js';
 
 /** Where a run stands; all that a resume needs besides weights and optimiser. */
 export interface Progress {
@@ -17,28 +17,38 @@ export interface Progress {
 
 export interface StepReport {
   readonly step: number;
+  readonly epoch: number;
+  /** Mean over the step's batches, as are its parts. */
   readonly loss: number;
   readonly parts: Readonly<Record<string, number>>;
+  /** Before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
+  readonly images: number;
+  readonly seconds: number;
 }
 
 /** Something that happens beside training; hooks never touch gradients. */
 export interface Hook {
-  onStep(report: StepReport): Promise<void>;
+  /** A text that is returned stops the run after this step and says why. */
+  onStep(report: StepReport): Promise<string | undefined>;
+  /** Releases what the hook holds; called on every path, last hook first. */
+  onEnd?(): Promise<void>;
 }
 
 export interface TrainerParts {
-  readonly model: CellSam;
+  readonly parameters: Parameters;
   readonly trained: readonly string[];
   readonly optimiser: AdamW;
   readonly average: WeightAverage | undefined;
-  readonly batch: (cursor: Cursor) => Batch;
-  readonly stage: StageOptions;
-  readonly learningRate: Schedule;
-  /** Multiplies the learning rate of a weight. */
-  readonly rateFactor: (name: string) => number;
+  readonly batch: (cursor: Cursor) => Batch | Promise<Batch>;
+  /** The loss of one batch; called inside the gradient's tape. */
+  readonly loss: (batch: Batch, random: Random) => StageLoss;
+  readonly rates: LearningRates;
+  /** Largest global norm of the gradients; 0 for any. */
   readonly clipNorm: number;
+  /** Batches whose gradients are averaged in a step. */
+  readonly accumulate: number;
   readonly maxSteps: number;
   readonly random: Random;
   readonly hooks: readonly Hook[];
@@ -46,41 +56,99 @@ export interface TrainerParts {
 }
 
 /**
- * The training loop: batch, loss, gradients, clip, update, hooks. Everything else is a hook.
+ * The training loop: batches, loss, gradients, clip, update, hooks. Everything else is a hook.
  *
- * @throws NumericError when a loss or gradient is not finite, naming the batch's images
+ * @returns why a hook stopped the run, or undefined when all steps were done
+ * @throws NumericError when a loss or gradient is not finite, naming the images of its batches
  * @throws Interrupted when the signal was raised; `progress` then tells where to go on
  */
-export async function train(progress: Progress, parts: TrainerParts): Promise<void> {
-  while (progress.step < parts.maxSteps) {
-    throwIfAborted(parts.signal);
-    const { step, cursor } = progress;
-    const batch = parts.batch(cursor);
-    const learningRate = parts.learningRate({ step, epoch: cursor.epoch, maxSteps: parts.maxSteps });
-    let detail: StageLoss['parts'] = {};
-    const { loss, grads } = gradientsOf(parts.model.parameters, parts.trained, () => {
-      const named = stageLoss(parts.model, batch, parts.stage, parts.random.split(`prompts/${step}`));
-      detail = named.parts;
-      return named.total;
-    });
-    const gradientNorm = globalNorm(grads);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
-      throw notFinite(step, loss, gradientNorm, batch);
-    const scale = Math.min(1, parts.clipNorm / (gradientNorm + 1e-6));
-    parts.optimiser.apply(grads, (name) => learningRate * parts.rateFactor(name), scale);
-    tf.dispose([...grads.values()]);
-    progress.step = step + 1;
-    progress.cursor = batch.cursor;
-    parts.average?.update(progress.step);
-    for (const hook of parts.hooks)
-      await hook.onStep({ step: progress.step, loss, parts: detail, gradientNorm, learningRate });
-    await new Promise(setImmediate); // lets Ctrl-C in: every TensorFlow call blocks the event loop
+export async function train(progress: Progress, parts: TrainerParts): Promise<string | undefined> {
+  try {
+    while (progress.step < parts.maxSteps) {
+      throwIfAborted(parts.signal);
+      const reason = await trainStep(progress, parts);
+      if (reason !== undefined) return reason;
+      await new Promise(setImmediate); // lets Ctrl-C in: every TensorFlow call blocks the event loop
+    }
+    return undefined;
+  } finally {
+    for (const hook of [...parts.hooks].reverse()) await hook.onEnd?.();
   }
 }
 
-function notFinite(step: number, loss: number, norm: number, batch: Batch): NumericError {
+async function trainStep(progress: Progress, parts: TrainerParts): Promise<string | undefined> {
+  const started = performance.now();
+  const { step, cursor } = progress;
+  const { maxSteps, accumulate, clipNorm } = parts;
+  const rates = parts.rates({ step, epoch: cursor.epoch, maxSteps });
+  const { loss, detail, grads, batches } = await sumGradients(progress, parts);
+  const gradientNorm = globalNorm(grads) / accumulate;
+  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+    tf.dispose([...grads.values()]);
+    throw notFinite(step, loss, gradientNorm, batches);
+  }
+  const clip = clipNorm === 0 ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
+  parts.optimiser.apply(grads, rates.of, clip / accumulate);
+  tf.dispose([...grads.values()]);
+  progress.step = step + 1;
+  progress.cursor = (batches.at(-1) as Batch).cursor;
+  parts.average?.update(progress.step);
+  const report: StepReport = {
+    step: progress.step,
+    epoch: cursor.epoch,
+    loss,
+    parts: detail,
+    gradientNorm,
+    learningRate: rates.main,
+    images: batches.reduce((sum, batch) => sum + batch.ids.length, 0),
+    seconds: (performance.now() - started) / 1000,
+  };
+  let reason: string | undefined;
+  for (const hook of parts.hooks) reason = (await hook.onStep(report)) ?? reason;
+  return reason;
+}
+
+/** Gradients of a step's batches, summed; losses as means. The caller owns the gradients. */
+async function sumGradients({ step, cursor }: Progress, parts: TrainerParts) {
+  const { accumulate } = parts;
+  const grads = new Map<string, tf.Tensor>();
+  const detail: Record<string, number> = {};
+  const batches: Batch[] = [];
+  let loss = 0;
+  for (let k = 0; k < accumulate; k++) {
+    const batch = await parts.batch(batches.at(-1)?.cursor ?? cursor);
+    batches.push(batch);
+    const random = parts.random.split(k === 0 ? `prompts/${step}` : `prompts/${step}/${k}`);
+    let own: StageLoss['parts'] = {};
+    const result = gradientsOf(parts.parameters, parts.trained, () => {
+      const named = parts.loss(batch, random);
+      own = named.parts;
+      return named.total;
+    });
+    loss += result.loss / accumulate;
+    for (const [name, value] of Object.entries(own)) detail[name] = (detail[name] ?? 0) + value / accumulate;
+    for (const [name, gradient] of result.grads) addTo(grads, name, gradient);
+    if (!Number.isFinite(loss)) break; // the batches so far are the ones to look at
+  }
+  return { loss, detail, grads, batches };
+}
+
+/** Adds to a sum; both tensors belong to the map afterwards. */
+function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor): void {
+  const before = sums.get(name);
+  if (before === undefined) {
+    sums.set(name, gradient);
+    return;
+  }
+  sums.set(name, before.add(gradient));
+  tf.dispose([before, gradient]);
+}
+
+function notFinite(step: number, loss: number, norm: number, batches: readonly Batch[]): NumericError {
   return new NumericError(`step ${step + 1}: the loss is ${loss} and the gradients' norm ${norm}`, {
-    problems: batch.ids.map((id) => ({ where: id, message: 'was in this batch' })),
+    problems: batches.flatMap((batch) =>
+      batch.ids.map((id) => ({ where: id, message: 'was in this batch' })),
+    ),
     fix: 'lower train.learningRate, or look at these images for NaN or extreme values',
   });
 }

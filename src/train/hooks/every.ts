@@ -5,6 +5,7 @@ export function everyHook(every: number, last: number, work: () => Promise<void>
   return {
     onStep: async ({ step }) => {
       if (step % every === 0 && step < last) await work();
+      return undefined;
     },
   };
 }

@@ -16,6 +16,7 @@ export function logHook(folder: string, maxSteps: number, { emit }: JobContext):
       const detail = `loss ${loss.toFixed(3)} (${parts.join(', ')}), learning rate ${report.learningRate.toExponential(1)}, ${memory} GB`;
       emit({ kind: 'progress', done: report.step, total: maxSteps, unit: 'steps', detail });
       await appendFile(join(folder, 'metrics.jsonl'), `${JSON.stringify(report)}\n`);
+      return undefined;
     },
   };
 }

@@ -1,11 +1,12 @@
 import type { Random } from '../../core/random.js';
 import type { Batch } from '../../data/sample.js';
-import type { CellSam, Encoded } from '../../models/cellsam.js';
+import type { CellSam } from '../../models/cellsam.js';
 import { tf } from '../../tf/index.js';
 import { denseLosses } from '../losses/dense.js';
-import { MASK_LOSS, maskLosses } from '../losses/masks.js';
-import { queryLosses } from '../losses/queries.js';
-import { maskTargets, queryTargets } from './targets.js';
+import { MASK_LOSS, type MaskLossOptions, maskLosses } from '../losses/masks.js';
+import { QUERY_LOSS, type QueryLossOptions, queryLosses } from '../losses/queries.js';
+import { encodeForStage, type StageInputs } from './encode.js';
+import { maskTargets, queryTargets, tokenPadding } from './targets.js';
 
 /** Which part learns: the detector on boxes (1), masks from true boxes (2), or both at once. */
 export type Stage = 'detector' | 'masks' | 'joint';
@@ -16,6 +17,10 @@ export interface StageOptions {
   readonly promptsPerImage: number;
   /** Standard deviation of a box edge's shift, as a share of the box's side. */
   readonly boxJitter: number;
+  /** Names of the weights that are trained; parts without any are kept off the tape. All when absent. */
+  readonly trained?: readonly string[];
+  readonly maskLoss?: MaskLossOptions;
+  readonly queryLoss?: QueryLossOptions;
 }
 
 /** The loss of a batch as one scalar, with its parts as numbers for the log. */
@@ -24,34 +29,38 @@ export interface StageLoss {
   readonly parts: Readonly<Record<string, number>>;
 }
 
-/** Computes the loss of a batch; everything in it is differentiable in the model's parameters. */
+/** Computes the loss of a batch; everything in it is differentiable in the model's trained parameters. */
 export function stageLoss(model: CellSam, batch: Batch, options: StageOptions, random: Random): StageLoss {
   const side = model.config.vit.imgSize;
   const images = tf.tensor4d(batch.images, [batch.ids.length, side, side, 3]);
-  const encoded = model.encode(images);
+  const { trained } = options;
+  const isTrained = (pattern: RegExp) => trained === undefined || trained.some((name) => pattern.test(name));
+  const inputs = encodeForStage(model, images, options.stage, isTrained);
   const parts: Record<string, number> = {};
   const totals: tf.Scalar[] = [];
-  if (options.stage !== 'masks') totals.push(detectorLoss(model, encoded, batch, parts));
-  if (options.stage !== 'detector') totals.push(...maskLoss(model, encoded, batch, options, random, parts));
+  if (inputs.detector !== undefined) totals.push(detectorLoss(model, inputs.detector, batch, options, parts));
+  if (inputs.embedding !== undefined)
+    totals.push(...maskLoss(model, inputs.embedding, batch, options, random, parts));
   const total = tf.addN([...totals, tf.scalar(0)]).asScalar();
   return { total, parts };
 }
 
 function detectorLoss(
   model: CellSam,
-  encoded: Encoded,
+  inputs: NonNullable<StageInputs['detector']>,
   batch: Batch,
+  options: StageOptions,
   parts: Record<string, number>,
 ): tf.Scalar {
-  const output = model.detect(encoded);
-  const side = model.config.vit.imgSize;
+  const { imgSize: side, patchSize } = model.config.vit;
+  const output = model.detect(inputs, tokenPadding(batch, side, side / patchSize));
   if (output.kind === 'dense') {
     const cells = side / output.stride;
     const losses = denseLosses(output, batch.boxes, batch.offsets, { rows: cells, columns: cells });
     note(parts, { score: losses.score, box: losses.box });
     return losses.total;
   }
-  const losses = queryLosses(output, queryTargets(batch, side));
+  const losses = queryLosses(output, queryTargets(batch, side), options.queryLoss ?? QUERY_LOSS);
   note(parts, {
     ce: losses['loss_ce'] as tf.Scalar,
     bbox: losses['loss_bbox'] as tf.Scalar,
@@ -62,13 +71,13 @@ function detectorLoss(
 
 function maskLoss(
   model: CellSam,
-  encoded: Encoded,
+  embedding: tf.Tensor4D,
   batch: Batch,
   options: StageOptions,
   random: Random,
   parts: Record<string, number>,
 ): tf.Scalar[] {
-  const side = encoded.embedding.shape[1] * 4;
+  const side = embedding.shape[1] * 4;
   const targets = maskTargets(batch, options.promptsPerImage, options.boxJitter, side, random);
   if (targets.length === 0) return [];
   const count = targets.reduce((sum, t) => sum + t.count, 0);
@@ -76,11 +85,16 @@ function maskLoss(
   const truth = tf.tensor3d(joined(targets.map((t) => t.masks)), [count, side, side]);
   const boxes = tf.tensor2d(joined(targets.map((t) => t.boxes)), [count, 4]);
   // One decoder pass for all images of the batch: every prompt brings its own image's embedding.
-  const embeddings = encoded.embedding.gather(tf.tensor1d(owner, 'int32')) as tf.Tensor4D;
+  const embeddings = embedding.gather(tf.tensor1d(owner, 'int32')) as tf.Tensor4D;
   const { masks, iou } = model.decode(embeddings, { boxes });
-  const losses = maskLosses(masks.squeeze([3]), truth, iou, MASK_LOSS);
-  note(parts, { focal: losses.focal, dice: losses.dice, iou: losses.iou });
-  return [losses.total];
+  const losses = maskLosses(masks.squeeze([3]), truth, iou, options.maskLoss ?? MASK_LOSS);
+  const { total, ...named } = losses;
+  const { weights } = options.maskLoss ?? MASK_LOSS;
+  note(
+    parts,
+    Object.fromEntries(Object.entries(named).filter(([n]) => weights[n as keyof typeof weights] > 0)),
+  );
+  return [total];
 }
 
 function joined(pieces: readonly Float32Array[]): Float32Array {

@@ -1,6 +1,7 @@
 import type { Random } from '../../core/random.js';
 import type { Batch } from '../../data/sample.js';
 import type { LabelImage } from '../../image/types.js';
+import { tf } from '../../tf/index.js';
 import type { Targets } from '../losses/matching.js';
 
 /** Some objects of an image as prompts: jittered boxes `[n, 4]` in px and true masks `[n, side, side]` in {0, 1}. */
@@ -11,7 +12,7 @@ export interface MaskTargets {
   readonly count: number;
 }
 
-/** Objects of each image for the query losses: centre form in 0..1, all of class 0. */
+/** Objects of each image for the query losses: centre form in 0..1; class 0 where the batch names none. */
 export function queryTargets(batch: Batch, side: number): Targets[] {
   return Array.from({ length: batch.ids.length }, (_, b) => {
     const [from, to] = [batch.offsets[b] as number, batch.offsets[b + 1] as number];
@@ -25,8 +26,29 @@ export function queryTargets(batch: Batch, side: number): Targets[] {
       ];
       boxes.set([(x0 + x1) / 2 / side, (y0 + y1) / 2 / side, (x1 - x0) / side, (y1 - y0) / side], 4 * i);
     }
-    return { boxes, labels: new Int32Array(to - from) };
+    return { boxes, labels: batch.classes?.slice(from, to) ?? new Int32Array(to - from) };
   });
+}
+
+/**
+ * True at tokens outside an image's content, `[B, tokens, tokens]`, sampled at the nearest pixel; undefined where every
+ * image fills its view.
+ *
+ * @param side of a view in px @param tokens in a row
+ */
+export function tokenPadding(batch: Batch, side: number, tokens: number): tf.Tensor3D | undefined {
+  if (batch.sizes.every((size) => size >= side)) return undefined;
+  const images = batch.sizes.length / 2;
+  const data = new Uint8Array(images * tokens * tokens);
+  for (let b = 0; b < images; b++) {
+    const [height, width] = [batch.sizes[2 * b] as number, batch.sizes[2 * b + 1] as number];
+    for (let i = 0; i < tokens * tokens; i++) {
+      const y = Math.floor((Math.floor(i / tokens) * side) / tokens);
+      const x = Math.floor(((i % tokens) * side) / tokens);
+      data[b * tokens * tokens + i] = y >= height || x >= width ? 1 : 0;
+    }
+  }
+  return tf.tensor3d(data, [images, tokens, tokens], 'bool');
 }
 
 /**

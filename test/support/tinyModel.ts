@@ -1,0 +1,25 @@
+import { Random } from '../../src/core/random.js';
+import { batchAt, prepareFields } from '../../src/data/batches.js';
+import type { Batch, Cursor } from '../../src/data/sample.js';
+import { simulate } from '../../src/data/simulate/simulate.js';
+import type { ModelConfig } from '../../src/models/options.js';
+import { PRESETS } from '../../src/models/presets.js';
+
+/** The tiny preset on small views: a step takes a fraction of a second. */
+export function tinyConfig(imgSize = 64): ModelConfig {
+  const tiny = PRESETS['tiny'] as ModelConfig;
+  return { ...tiny, vit: { ...tiny.vit, imgSize, embedDim: 48 } };
+}
+
+/** Batches of simulated fields, by cursor, as the trainer asks for them. */
+export async function tinyBatches(size: number, imgSize = 64, count = 4): Promise<(cursor: Cursor) => Batch> {
+  const samples = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      simulate({ modality: 'fluorescence', side: imgSize, seed: `t/${i}` }),
+    ),
+  );
+  const { pixelMean, pixelStd } = tinyConfig(imgSize);
+  const view = { side: imgSize, scale: [1, 1] as [number, number], pixelMean, pixelStd };
+  const fields = prepareFields(samples);
+  return (cursor) => batchAt(fields, cursor, size, view, new Random(1));
+}
