@@ -6,6 +6,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   evaluate: () => import('./verbs/evaluate.js'),
   segment: () => import('./verbs/segment.js'),
   simulate: () => import('./verbs/simulate.js'),
+  prepare: () => import('./verbs/prepare.js'),
   check: () => import('./verbs/check.js'),
   quickstart: () => import('./verbs/quickstart.js'),
   doctor: () => import('./verbs/doctor.js'),

@@ -1,142 +1,86 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { ConfigError, DataError, type Problem, reason, throwIfAborted } from '../core/errors.js';
+import { DataError, type Problem, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { Random } from '../core/random.js';
-import { formatNamed } from './formats/formats.js';
-import type { DataOptions } from './options.js';
+import { type Field, type Gives, listFields, readField } from './fields.js';
+import { type DataOptions, setsOf } from './options.js';
 import type { Sample } from './sample.js';
-import { simulate } from './simulate/simulate.js';
+import { divide, SPLITS, type Split } from './split.js';
 
-export const SPLITS = ['train', 'val', 'heldout'] as const;
-export type Split = (typeof SPLITS)[number];
+export { SPLITS, type Split };
 
-/** A dataset that was listed: reads the samples of one part. */
+/** The datasets of a configuration, listed and divided; nothing is read yet. */
 export interface Dataset {
   readonly counts: Readonly<Record<Split, number>>;
+  readonly fields: Readonly<Record<Split, readonly Field[]>>;
+  /** The sets in the order of the configuration. */
+  readonly sets: readonly { readonly name: string; readonly gives: Gives }[];
+  /** Reads a whole part. @throws DataError naming all images that cannot be used, unless they are to be skipped */
   readSplit(split: Split, context: JobContext): Promise<Sample[]>;
 }
 
 /**
- * Opens a dataset: lists its fields and divides them into training, validation and held-out parts.
+ * Opens the datasets of a configuration: lists their fields and divides each into training, validation and held-out
+ * parts.
  *
- * @param folder what `options.root` is relative to
- * @throws DataError when the folder is incomplete, ConfigError when the split names unknown images
+ * @param folder what relative roots are relative to
+ * @throws DataError when a folder is incomplete, ConfigError when a split names unknown images
  */
 export async function openDataset(options: DataOptions, folder: string): Promise<Dataset> {
-  const source =
-    options.type === 'simulated' ? simulatedFields(options) : await fieldsOnDisk(options, folder);
-  const ids = await divide([...source.keys()], options, folder);
-  const counts = Object.fromEntries(SPLITS.map((split) => [split, ids[split].length])) as Record<
-    Split,
-    number
-  >;
-  return {
-    counts,
-    readSplit: async (split, { emit, signal }) => {
-      const samples: Sample[] = [];
-      const problems: Problem[] = [];
-      const repaired: string[] = [];
-      for (const [done, id] of ids[split].entries()) {
-        throwIfAborted(signal);
-        try {
-          const sample = await (source.get(id) as () => Promise<Sample>)();
-          if (sample.warnings.length > 0) repaired.push(id);
-          samples.push(sample);
-        } catch (thrown) {
-          if (!(thrown instanceof DataError)) throw thrown;
-          problems.push({ where: thrown.where ?? id, message: thrown.message });
-        }
-        emit({
-          kind: 'progress',
-          done: done + 1,
-          total: ids[split].length,
-          unit: 'images',
-          detail: `reading ${split}`,
-        });
-      }
-      if (repaired.length > 0) {
-        const message = `${repaired.length} of ${ids[split].length} ${split} images have overlapping masks; contested pixels went to the smaller object`;
-        emit({ kind: 'warning', message, where: repaired.slice(0, 3).join(', ') });
-      }
-      if (problems.length > 0) {
-        throw new DataError(`${problems.length} of ${ids[split].length} images cannot be used`, {
-          problems,
-          fix: 'mend or remove the files named above',
-        });
-      }
-      return samples;
-    },
-  };
-}
-
-type Fields = Map<string, () => Promise<Sample>>;
-
-function simulatedFields(options: DataOptions): Fields {
-  const fields: Fields = new Map();
-  for (let i = 0; i < options.count; i++) {
-    const modality = options.modalities[i % options.modalities.length] as string;
-    fields.set(`${modality}-${i}`, async () =>
-      simulate({ modality, side: options.fieldSize, seed: `${options.splitSeed}/${i}` }),
-    );
+  const configured = setsOf(options);
+  const fields: Record<Split, Field[]> = { train: [], val: [], heldout: [] };
+  const sets: { name: string; gives: Gives }[] = [];
+  for (const [index, set] of configured.entries()) {
+    const listed = await listFields(set, index, folder, configured.length > 1);
+    sets.push({ name: listed.name, gives: listed.gives });
+    const parts = await divide(listed.fields, set, folder);
+    for (const split of SPLITS) fields[split].push(...parts[split]);
   }
-  return fields;
-}
-
-async function fieldsOnDisk(options: DataOptions, folder: string): Promise<Fields> {
-  const root = resolve(folder, options.root);
-  const format = await formatNamed(options.type, options.options);
-  const refs = await format.list(root);
-  return new Map(refs.map((ref) => [ref.id, () => format.read(root, ref)]));
-}
-
-async function divide(
-  ids: readonly string[],
-  options: DataOptions,
-  folder: string,
-): Promise<Record<Split, readonly string[]>> {
-  if (options.splitFile !== undefined) return readSplit(ids, resolve(folder, options.splitFile));
-  const order = [...new Random(options.splitSeed).split('split').permutation(ids.length)].map(
-    (i) => ids[i] as string,
-  );
-  const heldout = Math.max(1, Math.round(ids.length * 0.2));
-  const val = Math.max(1, Math.round(ids.length * 0.1));
   return {
-    heldout: order.slice(0, heldout),
-    val: order.slice(heldout, heldout + val),
-    train: order.slice(heldout + val),
+    counts: { train: fields.train.length, val: fields.val.length, heldout: fields.heldout.length },
+    fields,
+    sets,
+    readSplit: (split, context) => readAll(fields[split], split, options, context),
   };
 }
 
-async function readSplit(ids: readonly string[], path: string): Promise<Record<Split, readonly string[]>> {
-  let parsed: Record<string, unknown>;
-  try {
-    parsed = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-  } catch (thrown) {
-    throw new ConfigError(`cannot read the split file ${path}: ${reason(thrown)}`, {
-      where: 'data.splitFile',
-      cause: thrown,
+async function readAll(
+  fields: readonly Field[],
+  split: Split,
+  options: DataOptions,
+  { emit, signal }: JobContext,
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const problems: Problem[] = [];
+  const repaired: string[] = [];
+  for (const [done, field] of fields.entries()) {
+    throwIfAborted(signal);
+    try {
+      const sample = await readField(field);
+      if (sample.warnings.length > 0) repaired.push(field.id);
+      samples.push(sample);
+    } catch (thrown) {
+      if (!(thrown instanceof DataError)) throw thrown;
+      problems.push({ where: thrown.where ?? field.id, message: thrown.message });
+    }
+    emit({
+      kind: 'progress',
+      done: done + 1,
+      total: fields.length,
+      unit: 'images',
+      detail: `reading ${split}`,
     });
   }
-  const known = new Set(ids);
-  const lists = SPLITS.map(
-    (split) => [split, (Array.isArray(parsed[split]) ? parsed[split] : []) as string[]] as const,
-  );
-  const seen = new Set<string>();
-  const problems: Problem[] = [];
-  for (const [split, list] of lists) {
-    if (list.length === 0) problems.push({ where: split, message: 'the list is missing or empty' });
-    for (const id of list) {
-      if (!known.has(id)) problems.push({ where: `${split}: ${id}`, message: 'is not in the dataset' });
-      if (seen.has(id))
-        problems.push({
-          where: `${split}: ${id}`,
-          message: 'is listed twice; training and held-out images must differ',
-        });
-      seen.add(id);
-    }
+  if (repaired.length > 0) {
+    const message = `${repaired.length} of ${fields.length} ${split} images were repaired while reading; \`cellsam check\` tells how`;
+    emit({ kind: 'warning', message, where: repaired.slice(0, 3).join(', ') });
   }
-  if (problems.length > 0)
-    throw new ConfigError(`${path} does not fit the dataset`, { where: path, problems });
-  return Object.fromEntries(lists) as Record<Split, string[]>;
+  if (options.onBadFile === 'skip')
+    for (const { where, message } of problems)
+      emit({ kind: 'warning', message: `skipped: ${message}`, ...(where === undefined ? {} : { where }) });
+  else if (problems.length > 0) {
+    throw new DataError(`${problems.length} of ${fields.length} images cannot be used`, {
+      problems,
+      fix: 'mend or remove the files named above, or set data.onBadFile=skip',
+    });
+  }
+  return samples;
 }

@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { FORMAT_NAMES } from './formats/formats.js';
 
-/** Where annotated images come from and how a training view is cut from them. */
-export const dataOptions = z.strictObject({
-  type: z
-    .enum(['simulated', ...FORMAT_NAMES])
-    .describe('layout of the dataset; `simulated` draws synthetic microscopy'),
+/** Where the fields of one dataset are, and how they are divided. */
+const setShape = {
   root: z
     .string()
     .default('.')
@@ -26,13 +23,76 @@ export const dataOptions = z.strictObject({
     .describe('with `simulated`: kinds of microscopy to draw'),
   count: z.number().int().positive().default(60).describe('with `simulated`: fields to draw'),
   fieldSize: z.number().int().min(32).default(192).describe('with `simulated`: side of a field in px'),
-  scale: z
-    .tuple([z.number().positive(), z.number().positive()])
-    .default([0.75, 1.5])
-    .describe('smallest and largest magnification of a training view'),
+};
+
+const datasetType = z
+  .enum(['simulated', ...FORMAT_NAMES])
+  .describe('layout of the dataset; `simulated` draws synthetic microscopy');
+
+const setOptions = z.strictObject({
+  type: datasetType,
+  ...setShape,
+  name: z.string().optional().describe("stands before the images' ids; the folder's name when absent"),
+  weight: z
+    .number()
+    .positive()
+    .optional()
+    .describe('share of the draws, relative to the other weights; replaces what `mix` gives'),
 });
+
+/** One dataset of a mixture. */
+export type SetOptions = z.infer<typeof setOptions>;
+
+/** Where annotated images come from and how a training view is cut from them. */
+export const dataOptions = z
+  .strictObject({
+    type: datasetType.optional(),
+    ...setShape,
+    sets: z
+      .array(setOptions)
+      .min(1)
+      .optional()
+      .describe('several datasets, mixed; in the place of type, root and what belongs to them'),
+    mix: z
+      .enum(['size', 'sqrt', 'equal'])
+      .default('size')
+      .describe(
+        'with `sets`: draws from a set in proportion to its images, to their square root, or from all alike',
+      ),
+    scale: z
+      .tuple([z.number().positive(), z.number().positive()])
+      .default([0.75, 1.5])
+      .describe('smallest and largest magnification of a training view'),
+    onBadFile: z
+      .enum(['fail', 'skip'])
+      .default('fail')
+      .describe('what to do about an image that cannot be used: stop, or name it once and go on'),
+  })
+  .superRefine(({ type, sets }, context) => {
+    if ((type === undefined) === (sets === undefined))
+      context.addIssue({
+        code: 'custom',
+        path: ['type'],
+        message: 'give either `type` for one dataset, or `sets` for several',
+      });
+  });
 
 export type DataOptions = z.infer<typeof dataOptions>;
 
 /** Keys of these options that hold paths; see config/load.ts. */
-export const DATA_PATHS: readonly string[] = ['root', 'splitFile'];
+export const DATA_PATHS: readonly string[] = ['root', 'splitFile', 'sets.*.root', 'sets.*.splitFile'];
+
+/** The datasets of a configuration, one or several. */
+export function setsOf(options: DataOptions): readonly SetOptions[] {
+  if (options.sets !== undefined) return options.sets;
+  const { root, options: own, splitFile, splitSeed, modalities, count, fieldSize } = options;
+  const type = options.type as SetOptions['type'];
+  return [{ type, root, options: own, splitFile, splitSeed, modalities, count, fieldSize }];
+}
+
+/** The datasets in a few words, for logs and model cards. */
+export function namesOfSets(options: DataOptions): string {
+  return setsOf(options)
+    .map(({ name, type }) => name ?? type)
+    .join(', ');
+}

@@ -53,7 +53,7 @@ export async function encodeSample(sample: Sample): Promise<Uint8Array> {
   if (instances.kind === 'labels') {
     const { data, count } = instances.labels;
     feature['labels/dtype'] = text(count > 65_535 ? 'u4' : 'u2');
-    feature['labels/raw'] = raw(count > 65_535 ? data : Uint16Array.from(data));
+    feature['labels/raw'] = raw(count > 65_535 ? data : new Uint16Array(data));
   } else if (instances.kind === 'boxes') feature['boxes/raw'] = raw(instances.boxes.xyxy);
   else if (instances.kind === 'points') feature['points/raw'] = raw(instances.xy);
   feature['meta'] = text(
@@ -91,7 +91,7 @@ export async function decodeSample(bytes: Uint8Array, where: string): Promise<Sa
       height,
       width,
       channels: told.channels,
-      data: Float32Array.from(arrayOf(features, 'image', height * width * channels)),
+      data: new Float32Array(arrayOf(features, 'image', height * width * channels)), // `from` walks an iterator
       range: told.range,
       ...(told.pixelSizeUm && { pixelSizeUm: told.pixelSizeUm }),
     };
@@ -123,7 +123,7 @@ function instancesOf(
   const classes = told.classes && { classes: told.classes };
   switch (told.kind) {
     case 'labels': {
-      const data = Uint32Array.from(arrayOf(features, 'labels', height * width));
+      const data = new Uint32Array(arrayOf(features, 'labels', height * width));
       const count = told.labelCount ?? 0;
       if (data.some((id) => id > count)) throw new Error(`a label is above the count ${count}`);
       return { kind: 'labels', labels: { height, width, data, count } };
@@ -147,7 +147,7 @@ function narrowed(data: Float32Array): Uint8Array | Uint16Array | Float32Array {
     if (!(value >= 0 && value <= 65_535) || value !== Math.trunc(value)) return data;
     if (value > high) high = value;
   }
-  return high <= 255 ? Uint8Array.from(data) : Uint16Array.from(data);
+  return high <= 255 ? new Uint8Array(data) : new Uint16Array(data);
 }
 
 const text = (value: string): object => ({ bytesList: { value: [Buffer.from(value)] } });

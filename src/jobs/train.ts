@@ -9,7 +9,7 @@ import { Random } from '../core/random.js';
 import { prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
 
-import { DATA_PATHS, dataOptions } from '../data/options.js';
+import { DATA_PATHS, dataOptions, namesOfSets } from '../data/options.js';
 import { centralFields } from '../evaluate/scoreFields.js';
 import type { ModelConfig } from '../models/options.js';
 import { PRESETS, preset } from '../models/presets.js';
@@ -112,7 +112,7 @@ export async function trainJob(
       folder,
       options: job.train,
       scale: job.data.scale as [number, number],
-      dataset: job.data.type,
+      dataset: namesOfSets(job.data),
       fields,
       validation,
       saved,

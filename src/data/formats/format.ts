@@ -7,6 +7,8 @@ export interface FieldRef {
   readonly id: string;
   /** Relative to the root, with `/`. */
   readonly files: readonly string[];
+  /** The part it belongs to, where the dataset's own files tell. */
+  readonly split?: 'train' | 'val' | 'heldout';
 }
 
 /** A dataset's layout with its options set. */

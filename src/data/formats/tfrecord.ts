@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, reason } from '../../core/errors.js';
-import { RecordFile, type RecordPlace } from '../../io/tfrecord.js';
+import { RecordFile } from '../../io/tfrecord.js';
 import { decodeSample } from '../sampleRecord.js';
 import { filesBelow } from './folder.js';
 import { defineFormat, type FieldRef } from './format.js';
@@ -17,6 +17,7 @@ const shardIndex = z.object({
       id: z.string(),
       offset: z.number().int().nonnegative(),
       length: z.number().int().nonnegative(),
+      split: z.enum(['train', 'val', 'heldout']).optional(),
     }),
   ),
 });
@@ -37,11 +38,12 @@ export const tfrecord = defineFormat({
     const refs: FieldRef[] = [];
     const seen = new Set<string>();
     for (const shard of (await filesBelow(root)).filter((name) => SHARD.test(name))) {
-      for (const { id, offset, length } of await recordsOf(root, shard)) {
+      for (const { id, offset, length, split } of await recordsOf(root, shard)) {
         if (seen.has(id))
           throw new DataError(`${shard} has the record \`${id}\` a second time`, { where: shard });
         seen.add(id);
-        refs.push({ id, files: [shard, `${offset}+${length}`] });
+        const place = { id, files: [shard, `${offset}+${length}`] };
+        refs.push(split === undefined ? place : { ...place, split });
       }
     }
     if (refs.length === 0)
@@ -64,7 +66,7 @@ export const tfrecord = defineFormat({
   },
 });
 
-async function recordsOf(root: string, shard: string): Promise<readonly (RecordPlace & { id: string })[]> {
+async function recordsOf(root: string, shard: string): Promise<ShardIndex['records']> {
   const path = join(root, shard);
   const text = await readFile(indexOf(path), 'utf8').catch(() => undefined);
   if (text !== undefined) {
