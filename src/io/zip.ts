@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError, reason } from '../core/errors.js';
+import { readExactly } from './readExactly.js';
 
 const END = 0x06054b50;
 const END64 = 0x06064b50;
@@ -11,6 +12,8 @@ const FULL32 = 0xffffffff;
 const MAX_DIRECTORY = 64 << 20;
 /** Deflate cannot shrink by more than this; a larger claim is a lie. */
 const MAX_RATIO = 1100;
+/** Bytes that are looked at together where only their checksum is wanted. */
+const CHUNK = 16 << 20;
 
 /** One file in an archive. */
 export interface ZipEntry {
@@ -28,6 +31,7 @@ export class ZipFile {
   readonly entries: ReadonlyMap<string, ZipEntry>;
   readonly #file: FileHandle;
   readonly #path: string;
+  readonly #checked = new Set<ZipEntry>();
 
   constructor(path: string, file: FileHandle, entries: ReadonlyMap<string, ZipEntry>) {
     this.#path = path;
@@ -41,15 +45,13 @@ export class ZipFile {
    * @param maxBytes refuses entries that unpack to more, before anything is allocated
    * @throws DataError when the entry is too large, compressed in an unknown way, or damaged
    */
-  async read(entry: ZipEntry, maxBytes: number): Promise<Uint8Array> {
+  async read(entry: ZipEntry, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const where = `${this.#path}/${entry.name}`;
     if (entry.size > maxBytes)
       throw damaged(where, `it unpacks to ${entry.size} bytes; at most ${maxBytes} are expected`);
-    const head = await readExactly(this.#file, 30, entry.headerOffset, where);
-    if (head.readUInt32LE(0) !== LOCAL) throw damaged(where, 'its header is not where the directory says');
-    const start = entry.headerOffset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
-    const packed = await readExactly(this.#file, entry.compressedSize, start, where);
-    let bytes: Uint8Array = packed;
+    const start = await this.#start(entry, where);
+    const packed = await take(this.#file, entry.compressedSize, start, where);
+    let bytes: Uint8Array<ArrayBuffer> = packed;
     if (entry.method === 8) {
       try {
         bytes = inflateRawSync(packed, { maxOutputLength: Math.max(1, entry.size) });
@@ -62,6 +64,36 @@ export class ZipFile {
       throw damaged(where, `it holds ${bytes.length} bytes, the directory says ${entry.size}`);
     if (crc32(bytes) !== entry.crc) throw damaged(where, 'its checksum is wrong');
     return bytes;
+  }
+
+  /**
+   * A part of a stored entry, in a buffer of its own. The entry's checksum is looked at once, chunk by chunk, so that no
+   * more than the part is held.
+   *
+   * @throws DataError when the entry is compressed, damaged, or shorter
+   */
+  async readPart(entry: ZipEntry, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
+    const where = `${this.#path}/${entry.name}`;
+    if (entry.method !== 0 || entry.compressedSize !== entry.size)
+      throw damaged(where, 'it is compressed, and only stored entries are read in parts');
+    if (from === 0 && to === entry.size) return this.read(entry, entry.size);
+    const start = await this.#start(entry, where);
+    if (!this.#checked.has(entry)) {
+      let sum = 0;
+      for (let at = 0; at < entry.size; at += CHUNK)
+        sum = crc32(await take(this.#file, Math.min(CHUNK, entry.size - at), start + at, where), sum);
+      if (sum !== entry.crc) throw damaged(where, 'its checksum is wrong');
+      this.#checked.add(entry);
+    }
+    if (to > entry.size) throw damaged(where, `byte ${to} lies outside its ${entry.size}`);
+    return readExactly(this.#file, to - from, start + from, (what) => damaged(where, what));
+  }
+
+  /** Where an entry's bytes begin. */
+  async #start(entry: ZipEntry, where: string): Promise<number> {
+    const head = await take(this.#file, 30, entry.headerOffset, where);
+    if (head.readUInt32LE(0) !== LOCAL) throw damaged(where, 'its header is not where the directory says');
+    return entry.headerOffset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
   }
 
   async close(): Promise<void> {
@@ -101,7 +133,7 @@ interface Directory {
 
 async function locate(file: FileHandle, size: number, path: string): Promise<Directory> {
   const tailSize = Math.min(size, 65_557);
-  const tail = await readExactly(file, tailSize, size - tailSize, path);
+  const tail = await take(file, tailSize, size - tailSize, path);
   let at = tail.length - 22;
   while (at >= 0 && tail.readUInt32LE(at) !== END) at--;
   if (at < 0) throw damaged(path, 'its end is missing: not a zip archive, or cut off');
@@ -112,9 +144,9 @@ async function locate(file: FileHandle, size: number, path: string): Promise<Dir
   };
   const locatorAt = size - tailSize + at - 20;
   if (locatorAt < 0) return plain;
-  const locator = await readExactly(file, 20, locatorAt, path);
+  const locator = await take(file, 20, locatorAt, path);
   if (locator.readUInt32LE(0) !== LOCATOR64) return plain;
-  const end = await readExactly(file, 56, safe(locator.readBigUInt64LE(8), path), path);
+  const end = await take(file, 56, safe(locator.readBigUInt64LE(8), path), path);
   if (end.readUInt32LE(0) !== END64) throw damaged(path, 'its zip64 directory is not where it should be');
   return {
     offset: safe(end.readBigUInt64LE(48), path),
@@ -126,7 +158,7 @@ async function locate(file: FileHandle, size: number, path: string): Promise<Dir
 async function readDirectory(file: FileHandle, d: Directory, fileSize: number, path: string) {
   if (d.size > MAX_DIRECTORY || d.offset + d.size > fileSize || d.count * 46 > d.size)
     throw damaged(path, `its directory claims ${d.count} entries in ${d.size} bytes`);
-  const bytes = await readExactly(file, d.size, d.offset, path);
+  const bytes = await take(file, d.size, d.offset, path);
   const entries = new Map<string, ZipEntry>();
   let at = 0;
   for (let i = 0; i < d.count; i++) {
@@ -186,23 +218,13 @@ function checkRanges(entries: ZipEntry[], end: number, path: string): void {
   if (before > end) throw damaged(path, 'an entry reaches into the directory');
 }
 
-async function readExactly(
+async function take(
   file: FileHandle,
   length: number,
   position: number,
   where: string,
-): Promise<Buffer> {
-  const { size } = await file.stat();
-  if (position + length > size)
-    throw damaged(where, `${length} bytes at ${position} lie outside the file's ${size}`);
-  const buffer = Buffer.from(new ArrayBuffer(length)); // not from the shared pool, so that views are aligned
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(buffer, done, length - done, position + done);
-    if (bytesRead === 0) throw damaged(where, 'it ended while being read');
-    done += bytesRead;
-  }
-  return buffer;
+): Promise<Buffer<ArrayBuffer>> {
+  return Buffer.from((await readExactly(file, length, position, (what) => damaged(where, what))).buffer);
 }
 
 function safe(value: bigint, path: string): number {

@@ -8,21 +8,23 @@ const LOCAL = 0x04034b50;
 const END = 0x06054b50;
 const FULL32 = 0xffffffff;
 
+interface Entry {
+  readonly name: string;
+  readonly data: Uint8Array;
+}
+
 /**
- * Writes a zip archive of stored entries, each starting at a multiple of 64 bytes, atomically.
+ * Writes a zip archive of stored entries, each starting at a multiple of 64 bytes, one at a time and atomically.
  *
  * @throws OutputError when it would pass 4 GiB, or the place is not writable
  */
-export async function writeZip(
-  path: string,
-  entries: Iterable<{ readonly name: string; readonly data: Uint8Array }>,
-): Promise<void> {
+export async function writeZip(path: string, entries: Iterable<Entry> | AsyncIterable<Entry>): Promise<void> {
   await writeAtomic(path, async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
       const directory: Buffer[] = [];
       let at = 0;
-      for (const { name, data } of entries) {
+      for await (const { name, data } of entries) {
         const text = Buffer.from(name);
         const padding = 4 + ((64 - ((at + 34 + text.length) % 64)) % 64);
         const fixed = fixedFields(text.length, padding, data);

@@ -1,15 +1,46 @@
-import { open } from 'node:fs/promises';
-import type { NamedArrays } from '../core/arrays.js';
+import { open, stat } from 'node:fs/promises';
+import { type ArraySource, type NamedArrays, readAll } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
-import { readSafetensors } from '../io/safetensors.js';
-import { readTorch } from './torch.js';
+import { openSafetensors } from '../io/safetensors.js';
+import { openTorch } from './torch.js';
+
+/** An open weight file of any kind; arrays are read on demand. The caller closes it. */
+export interface WeightsFile extends ArraySource {
+  readonly path: string;
+  readonly kind: 'safetensors' | 'PyTorch, zip form' | 'PyTorch, legacy form';
+  readonly bytes: number;
+  /** Texts that the file holds besides its weights. */
+  readonly metadata: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
 
 /**
- * Reads weights from `.safetensors`, `.pt` or `.pth`; the content decides, not the name.
+ * Opens `.safetensors`, `.pt` or `.pth`; the content decides, not the name.
  *
  * @throws WeightsError when the file is none of these, damaged or hostile
  */
+export async function openWeights(path: string): Promise<WeightsFile> {
+  const isTorch = await looksLikeTorch(path);
+  const { size: bytes } = await stat(path);
+  if (!isTorch) {
+    const { entries, metadata, read, close } = await openSafetensors(path);
+    return { path, kind: 'safetensors', bytes, metadata, entries, read, close };
+  }
+  const { entries, form, read, close } = await openTorch(path);
+  return { path, kind: `PyTorch, ${form} form`, bytes, metadata: {}, entries, read, close };
+}
+
+/** Reads all weights of a file into memory. @throws WeightsError as above */
 export async function loadWeights(path: string): Promise<NamedArrays> {
+  const file = await openWeights(path);
+  try {
+    return await readAll(file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function looksLikeTorch(path: string): Promise<boolean> {
   const file = await open(path, 'r').catch((thrown) => {
     throw new WeightsError(`cannot read ${path}`, { where: path, fix: 'check the path', cause: thrown });
   });
@@ -18,6 +49,5 @@ export async function loadWeights(path: string): Promise<NamedArrays> {
   await file.close();
   const isZip = head.readUInt32LE(0) === 0x04034b50;
   const isPickle = head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5 && head[8] !== 0x7b;
-  if (isZip || isPickle) return readTorch(path);
-  return (await readSafetensors(path)).tensors;
+  return isZip || isPickle;
 }

@@ -1,6 +1,7 @@
 import type { NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { readSafetensors } from '../io/safetensors.js';
+import { writeSafetensors } from '../io/safetensorsWrite.js';
 import { CellSam } from '../models/cellsam.js';
 import { type ModelConfig, modelOptions } from '../models/options.js';
 

@@ -1,29 +1,27 @@
-import type { NamedArray } from '../core/arrays.js';
+import type { ArrayInfo } from '../core/arrays.js';
 import { DataError } from '../core/errors.js';
+import { ELEMENT_BYTES } from '../io/arrayOf.js';
 import type { PickleGlobal, PickleGlobals } from '../io/pickle.js';
-
-export interface StorageType {
-  readonly code: string;
-  readonly bytes: number;
-  /** What the elements become here. */
-  readonly dtype: NamedArray['dtype'];
-}
 
 /** A run of elements in the file. */
 export class StorageRef {
   readonly key: string;
-  readonly type: StorageType;
+  readonly stored: ArrayInfo['stored'];
   /** In elements. */
   readonly length: number;
 
-  constructor(key: string, type: StorageType, length: number) {
+  constructor(key: string, stored: ArrayInfo['stored'], length: number) {
     this.key = key;
-    this.type = type;
+    this.stored = stored;
     this.length = length;
   }
 
   get byteLength(): number {
-    return this.length * this.type.bytes;
+    return this.length * this.elementBytes;
+  }
+
+  get elementBytes(): number {
+    return ELEMENT_BYTES[this.stored];
   }
 }
 
@@ -44,25 +42,35 @@ export class TensorRef {
   }
 }
 
-const KINDS: readonly (readonly [name: string, type: StorageType])[] = [
-  ['FloatStorage', { code: 'float', bytes: 4, dtype: 'float32' }],
-  ['DoubleStorage', { code: 'double', bytes: 8, dtype: 'float64' }],
-  ['HalfStorage', { code: 'half', bytes: 2, dtype: 'float32' }],
-  ['BFloat16Storage', { code: 'bfloat16', bytes: 2, dtype: 'float32' }],
-  ['LongStorage', { code: 'long', bytes: 8, dtype: 'int64' }],
-  ['IntStorage', { code: 'int', bytes: 4, dtype: 'int32' }],
-  ['ShortStorage', { code: 'short', bytes: 2, dtype: 'int16' }],
-  ['CharStorage', { code: 'char', bytes: 1, dtype: 'int8' }],
-  ['ByteStorage', { code: 'byte', bytes: 1, dtype: 'uint8' }],
-  ['BoolStorage', { code: 'bool', bytes: 1, dtype: 'bool' }],
-];
+/** PyTorch's storage classes. */
+const CLASSES: Readonly<Record<string, ArrayInfo['stored']>> = {
+  FloatStorage: 'float32',
+  DoubleStorage: 'float64',
+  HalfStorage: 'float16',
+  BFloat16Storage: 'bfloat16',
+  LongStorage: 'int64',
+  IntStorage: 'int32',
+  ShortStorage: 'int16',
+  CharStorage: 'int8',
+  ByteStorage: 'uint8',
+  BoolStorage: 'bool',
+};
 
-const storageGlobals = KINDS.map(([name, type]) => ({ name, type, value: callable(() => refuse(name)) }));
+const storageGlobals = Object.entries(CLASSES).map(([name, stored]) => ({
+  name,
+  stored,
+  value: callable(() => refuse(name)),
+}));
 
 /** The element type that a storage class of the table stands for. */
-export const STORAGES: ReadonlyMap<unknown, StorageType> = new Map(
-  storageGlobals.map(({ type, value }) => [value, type]),
+export const STORAGES: ReadonlyMap<unknown, ArrayInfo['stored']> = new Map(
+  storageGlobals.map(({ stored, value }) => [value, stored]),
 );
+
+/** The class that PyTorch stores an element type with; none for types that it lacks. */
+export function storageClass(stored: ArrayInfo['stored']): string | undefined {
+  return storageGlobals.find((known) => known.stored === stored)?.name;
+}
 
 /** All that a PyTorch file may name: dictionaries, tensors, parameters, storages, sizes. */
 export const TORCH_GLOBALS: PickleGlobals = {
