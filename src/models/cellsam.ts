@@ -1,16 +1,15 @@
-import type { NamedArray, NamedArrays } from '../core/arrays.js';
+import type { ArraySource, NamedArray, NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
-import { Random } from '../core/random.js';
+import type { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
 import { cellfinder, type QueryOutput } from './cellfinder/cellfinder.js';
 import { type DenseOutput, denseProposals } from './cellfinder/proposals.js';
-import { cellfinderSpecs } from './cellfinder/specs.js';
-import { mismatchError } from './mismatch.js';
-import { tensorFlowShape, toPublished, toTensorFlow } from './names.js';
+import { BODY, DETECTOR } from './cellsamSpecs.js';
+import { type FillOptions, filled, filledFrom, publishedArrays, publishedSource } from './fill.js';
 import type { ModelConfig } from './options.js';
-import { Parameters, type Weights } from './parameters.js';
-import { imageEncoderSpecs, neck, vitTokens } from './sam/imageEncoder.js';
-import { type MaskOutput, type MaskPrediction, maskDecoder, maskDecoderSpecs } from './sam/maskDecoder.js';
+import type { Parameters, Weights } from './parameters.js';
+import { neck, vitTokens } from './sam/imageEncoder.js';
+import { type MaskOutput, type MaskPrediction, maskDecoder } from './sam/maskDecoder.js';
 import {
   densePositions,
   ellipsePrompts,
@@ -18,15 +17,11 @@ import {
   maskPrompts,
   noMask,
   type PromptTensors,
-  promptEncoderSpecs,
   sparsePrompts,
 } from './sam/promptEncoder.js';
 import type { StemMaps } from './sam/stem.js';
-import { addScoped, initialValues, type WeightSpecs } from './specs.js';
 
-const DETECTOR = 'cellfinder.decode_head';
-/** The detector's own ViT in the two-ViT layout. */
-const BODY = `${DETECTOR}.backbone.body`;
+export { weightSpecs } from './cellsamSpecs.js';
 
 /** One pass of the image encoder; owned by the caller, see `disposeEncoded`. */
 export interface Encoded {
@@ -62,51 +57,35 @@ export class CellSam {
 
   /** A fresh model with the published initial values. */
   static create(config: ModelConfig, random: Random): CellSam {
-    return new CellSam(config, build(weightSpecs(config), new Map(), random));
+    return new CellSam(config, filled(config, new Map(), { allowMissing: [/./], random }));
   }
 
   /**
    * A model with given weights.
    *
-   * @param options.allowMissing patterns of names that may be missing; those start fresh, drawn from `random`
-   * @param options.allowUnexpected patterns of names in the file that may be left unused
    * @throws WeightsError listing every missing, unexpected and wrongly shaped name
    */
-  static fromArrays(
+  static fromArrays(config: ModelConfig, arrays: NamedArrays, options: FillOptions = {}): CellSam {
+    return new CellSam(config, filled(config, arrays, options));
+  }
+
+  /** The same from a file that is read weight by weight, so that little more than the model itself is held. */
+  static async fromSource(
     config: ModelConfig,
-    arrays: NamedArrays,
-    options: {
-      readonly allowMissing?: readonly RegExp[];
-      readonly allowUnexpected?: readonly RegExp[];
-      readonly random?: Random;
-    } = {},
-  ): CellSam {
-    const specs = weightSpecs(config);
-    const copies = new Map(
-      [...specs.keys()].flatMap((name) => sharedCopies(name, config).map((c) => [c, name])),
-    );
-    const ignored = [
-      ...[...copies.keys()].map((name) => new RegExp(`^${name.replaceAll('.', '\\.')}$`)),
-      ...(options.allowUnexpected ?? []),
-    ];
-    if (config.maskBranch === 'model_cp') ignored.push(/^model\./);
-    const error = mismatchError(specs, arrays, options.allowMissing ?? [], ignored);
-    if (error !== undefined) throw error;
-    checkCopies(copies, arrays);
-    return new CellSam(config, build(specs, arrays, options.random ?? new Random(0)));
+    source: ArraySource,
+    options: FillOptions = {},
+  ): Promise<CellSam> {
+    return new CellSam(config, await filledFrom(config, source, options));
   }
 
   /** Every weight in the published layout, under its published name; the shared heads once for each decoder layer. */
   toArrays(): Map<string, NamedArray> {
-    const arrays = new Map<string, NamedArray>();
-    for (const [name, spec] of weightSpecs(this.config)) {
-      const variable = this.parameters.get(name);
-      const data = Float32Array.from(variable.dataSync());
-      const array = toPublished(name, { shape: variable.shape, dtype: 'float32', data });
-      arrays.set(name, { ...array, shape: spec.shape });
-      for (const copy of sharedCopies(name, this.config)) arrays.set(copy, { ...array, shape: spec.shape });
-    }
-    return arrays;
+    return publishedArrays(this.config, this.parameters);
+  }
+
+  /** The same, given out one by one. */
+  toSource(): ArraySource {
+    return publishedSource(this.config, this.parameters);
   }
 
   /** Weights of the image encoder that makes masks. */
@@ -225,51 +204,4 @@ export function disposeEncoded(encoded: Encoded): void {
     encoded.detectorTokens,
     ...(encoded.stem === undefined ? [] : Object.values(encoded.stem)),
   ]);
-}
-
-/** Published names and shapes of every weight of a model, shared heads once. */
-export function weightSpecs(config: ModelConfig): WeightSpecs {
-  const specs: WeightSpecs = new Map();
-  const branch = config.maskBranch;
-  addScoped(specs, `${branch}.image_encoder`, imageEncoderSpecs(config.vit, true));
-  addScoped(specs, `${branch}.prompt_encoder`, promptEncoderSpecs(config.promptEncoder));
-  addScoped(specs, `${branch}.mask_decoder`, maskDecoderSpecs(config.maskDecoder));
-  addScoped(specs, DETECTOR, cellfinderSpecs(config.cellfinder, config.vit.embedDim));
-  if (config.layout === 'two') addScoped(specs, BODY, imageEncoderSpecs(config.vit, false));
-  return specs;
-}
-
-/** Further names under which the published checkpoint stores a head that all decoder layers share. */
-function sharedCopies(name: string, config: ModelConfig): string[] {
-  const match = /^(.*\.transformer\.(?:class|bbox)_embed\.)0(\..*)$/.exec(name);
-  if (match === null) return [];
-  return Array.from({ length: config.cellfinder.decLayers - 1 }, (_, i) => `${match[1]}${i + 1}${match[2]}`);
-}
-
-/** @throws WeightsError when copies of a shared head in a file are not bit for bit the same */
-function checkCopies(copies: ReadonlyMap<string, string>, arrays: NamedArrays): void {
-  const problems = [...copies].flatMap(([copy, name]) => {
-    const [a, b] = [arrays.get(name), arrays.get(copy)];
-    if (a === undefined || b === undefined) return [];
-    const same = a.data.length === b.data.length && a.data.every((value, i) => Object.is(value, b.data[i]));
-    return same ? [] : [{ where: copy, message: `differs from \`${name}\`, with which the model shares it` }];
-  });
-  if (problems.length > 0)
-    throw new WeightsError('heads that all decoder layers share differ in the file', { problems });
-}
-
-function build(specs: WeightSpecs, arrays: NamedArrays, random: Random): Parameters {
-  const parameters = new Parameters();
-  for (const [name, spec] of specs) {
-    const given = arrays.get(name);
-    const data =
-      given === undefined ? initialValues(spec, random.split(name)) : Float32Array.from(given.data, Number);
-    const array = toTensorFlow(name, { shape: spec.shape, dtype: 'float32', data });
-    parameters.add(
-      name,
-      tf.tensor(array.data as Float32Array, tensorFlowShape(name, spec.shape), 'float32'),
-      spec.isTrainable ?? true,
-    );
-  }
-  return parameters;
 }

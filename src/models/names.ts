@@ -47,10 +47,38 @@ function relayout(
 
 function permute(array: NamedArray, order: readonly number[]): Pick<NamedArray, 'shape' | 'data'> {
   const { shape, data } = array;
+  const outShape = order.map((axis) => shape[axis] as number);
+  const out = data.slice() as typeof data;
+  if (order.length === 2) transpose(data, out, outShape as [number, number]);
+  else permuteAny(data, out, shape, order);
+  return { shape: outShape, data: out };
+}
+
+/** Most weights are matrices: square by square, so that both sides stay in the processor's cache. */
+function transpose(
+  data: NamedArray['data'],
+  out: NamedArray['data'],
+  [rows, columns]: readonly [number, number],
+): void {
+  const block = 32;
+  for (let top = 0; top < rows; top += block) {
+    for (let left = 0; left < columns; left += block) {
+      const [bottom, right] = [Math.min(rows, top + block), Math.min(columns, left + block)];
+      for (let i = top; i < bottom; i++)
+        for (let j = left; j < right; j++) out[i * columns + j] = data[j * rows + i] as never;
+    }
+  }
+}
+
+function permuteAny(
+  data: NamedArray['data'],
+  out: NamedArray['data'],
+  shape: readonly number[],
+  order: readonly number[],
+): void {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const outShape = order.map((axis) => shape[axis] as number);
   const outStrides = order.map((axis) => strides[axis] as number);
-  const out = data.slice() as typeof data;
   const index = new Array<number>(order.length).fill(0);
   let source = 0;
   for (let i = 0; i < out.length; i++) {
@@ -63,5 +91,4 @@ function permute(array: NamedArray, order: readonly number[]): Pick<NamedArray, 
       index[axis] = 0;
     }
   }
-  return { shape: outShape, data: out };
 }
