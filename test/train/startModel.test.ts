@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { NamedArray } from '../../src/core/arrays.js';
 import { Random } from '../../src/core/random.js';
-import { writeSafetensors } from '../../src/io/safetensors.js';
+import { writeSafetensors } from '../../src/io/safetensorsWrite.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { initDetailsOf } from '../../src/train/options.js';
 import { startModel } from '../../src/train/startModel.js';
