@@ -1,5 +1,5 @@
 import type { Random } from '../core/random.js';
-import { stainToGrey } from '../image/channels.js';
+import { brightCells } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { LabelImage } from '../image/types.js';
 import type { Batch, Cursor, Sample } from './sample.js';
@@ -17,15 +17,37 @@ export interface PreparedField {
   readonly id: string;
   readonly grey: Float32Array;
   readonly labels: LabelImage;
+  /** Median over objects of the root of the box's area in px; 0 without objects. */
+  readonly objectSide: number;
+  /** True for stained and bright-field images, whose grey values were turned over. */
+  readonly wasInverted: boolean;
 }
 
 /** Grey values and labels of samples that have masks; others are skipped. */
 export function prepareFields(samples: readonly Sample[]): PreparedField[] {
-  return samples.flatMap(({ id, image, instances }) =>
-    instances.kind === 'labels'
-      ? [{ id, grey: stretched(stainToGrey(image)), labels: instances.labels }]
-      : [],
-  );
+  return samples.flatMap(({ id, image, instances }) => {
+    if (instances.kind !== 'labels') return [];
+    const { labels } = instances;
+    const seen = brightCells(image);
+    return [
+      {
+        id,
+        grey: stretched(seen.image),
+        labels,
+        objectSide: medianSide(labels),
+        wasInverted: seen.wasInverted,
+      },
+    ];
+  });
+}
+
+function medianSide(labels: LabelImage): number {
+  const { xyxy, count } = boxesOf(labels);
+  const sides = Array.from({ length: count }, (_, i) => {
+    const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = xyxy.subarray(4 * i, 4 * i + 4);
+    return Math.sqrt((x1 - x0) * (y1 - y0));
+  }).sort((a, b) => a - b);
+  return sides[sides.length >> 1] ?? 0;
 }
 
 /**
@@ -39,17 +61,19 @@ export function batchAt(
   options: ViewOptions & PixelScale,
   random: Random,
 ): Batch {
-  const order = random.split(`order/${cursor.epoch}`).permutation(fields.length);
+  const share = options.repeatInverted ?? 1;
+  const pool = fields.flatMap((field) => Array<PreparedField>(field.wasInverted ? share : 1).fill(field));
+  const order = random.split(`order/${cursor.epoch}`).permutation(pool.length);
   const views = Array.from({ length: size }, (_, k) => {
     const place = cursor.position + k;
-    const field = fields[order[place % fields.length] as number] as PreparedField;
+    const field = pool[order[place % pool.length] as number] as PreparedField;
     return {
       id: field.id,
-      view: randomView(field.grey, field.labels, options, random.split(`view/${cursor.epoch}/${place}`)),
+      view: randomView(field, options, random.split(`view/${cursor.epoch}/${place}`)),
     };
   });
   const next = cursor.position + size;
-  const isOver = next + size > fields.length;
+  const isOver = next + size > pool.length;
   return toBatch(
     views,
     options,

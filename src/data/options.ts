@@ -63,6 +63,17 @@ export const dataOptions = z
       .tuple([z.number().positive(), z.number().positive()])
       .default([0.75, 1.5])
       .describe('smallest and largest magnification of a training view'),
+    objectSide: z
+      .number()
+      .positive()
+      .optional()
+      .describe('median side of objects in px up to which fields of smaller ones are magnified first'),
+    repeatInverted: z
+      .number()
+      .int()
+      .positive()
+      .default(1)
+      .describe('how often fields with a bright background (stained tissue) come in an epoch'),
     onBadFile: z
       .enum(['fail', 'skip'])
       .default('fail')

@@ -48,7 +48,7 @@ export async function scoreFields(
 
 /** The central pieces of fields at a model's own size, for quick looks during training. */
 export function centralFields(fields: readonly PreparedField[], side: number): PreparedField[] {
-  return fields.map(({ id, grey, labels }) => ({ id, ...centralView(grey, labels, side) }));
+  return fields.map((field) => ({ ...field, ...centralView(field.grey, field.labels, side) }));
 }
 
 /** Thresholds of a model that scores its proposals by their expected IoU: the box score decides alone. */

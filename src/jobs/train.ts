@@ -111,7 +111,11 @@ export async function trainJob(
     {
       folder,
       options: job.train,
-      scale: job.data.scale as [number, number],
+      view: {
+        scale: job.data.scale as [number, number],
+        objectSide: job.data.objectSide,
+        repeatInverted: job.data.repeatInverted,
+      },
       dataset: namesOfSets(job.data),
       fields,
       validation,

@@ -64,6 +64,7 @@ export const PRESETS: Readonly<Record<string, ModelConfig>> = {
   vit_h: sam(1280, 32, 16, [7, 15, 23, 31]),
   cellsam: { ...sam(768, 12, 12, [2, 5, 8, 11]), layout: 'two', maskBranch: 'model_cp' },
   vit_t: small(256, 192, 6, 3, [2, 5], 128),
+  small: small(256, 128, 3, 4, [2], 64),
   tiny: small(256, 96, 3, 3, [2], 64),
 };
 

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../core/errors.js';
 import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
-import { stainToGrey } from '../image/channels.js';
+import { brightCells, stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import type { Prompt } from '../models/types.js';
@@ -47,7 +47,9 @@ export class Segmenter {
 
   /** @throws Interrupted when the signal is raised */
   async segment(given: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
-    const image = stainToGrey(given);
+    // A tile comes with the whole image's stretch, and whether that image's background is bright was decided before.
+    const isWhole = request.stretch === undefined;
+    const image = this.fit === 'native' && isWhole ? brightCells(given).image : stainToGrey(given);
     const emit = request.onEvent ?? silent;
     const timings: Record<string, number> = {};
     const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {

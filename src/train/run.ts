@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
 import { batchAt, type PreparedField } from '../data/batches.js';
+import type { ViewOptions } from '../data/transforms/view.js';
 import { calibrate, plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
@@ -22,7 +23,8 @@ import type { Progress, TrainerParts } from './trainer.js';
 export interface RunRequest {
   readonly folder: string;
   readonly options: TrainOptions;
-  readonly scale: readonly [number, number];
+  /** How views are cut from the fields. */
+  readonly view: Omit<ViewOptions, 'side'>;
   /** For the model's card. */
   readonly dataset: string;
   readonly fields: readonly PreparedField[];
@@ -129,10 +131,10 @@ export function stepsOf(options: TrainOptions, images: number): number {
   return Math.max(1, Math.ceil((options.maxEpochs * batches) / options.accumulate));
 }
 
-function viewOf(config: ModelConfig, { scale }: RunRequest) {
+function viewOf(config: ModelConfig, { view }: RunRequest) {
   return {
     side: config.vit.imgSize,
-    scale: scale as [number, number],
+    ...view,
     pixelMean: config.pixelMean as Triple,
     pixelStd: config.pixelStd as Triple,
   };

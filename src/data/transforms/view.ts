@@ -12,6 +12,29 @@ export interface ViewOptions {
   readonly side: number;
   /** Smallest and largest magnification. */
   readonly scale: readonly [number, number];
+  /** Fields of smaller objects are magnified until their median side is this many px, at most `MOST_ZOOM` times. */
+  readonly objectSide?: number | undefined;
+  /** How often fields with a bright background come in an epoch. */
+  readonly repeatInverted?: number | undefined;
+}
+
+/** What a view is cut from. */
+export interface Field {
+  /** `[H, W]` in 0..1, see `stretched`. */
+  readonly grey: Float32Array;
+  readonly labels: LabelImage;
+  /** Median side of its objects in px, 0 without objects. */
+  readonly objectSide: number;
+}
+
+/** Magnification that brings small objects to a size where they are well resolved; more only blurs. */
+const MOST_ZOOM = 3;
+/** Share of views that keep their field's magnification, so that a model can gauge sizes before it knows them. */
+const UNGAUGED = 0.2;
+
+/** By how much a field is magnified before the random scale. */
+export function zoomFor(side: number, wanted: number | undefined): number {
+  return wanted === undefined || side <= 0 ? 1 : Math.min(MOST_ZOOM, Math.max(1, wanted / side));
 }
 
 /** Objects with fewer visible pixels are dropped from a view. */
@@ -20,24 +43,21 @@ const MIN_AREA = 20;
 /**
  * A random crop at a random magnification, turned by a right angle, mirrored, with brightness and gamma changed. Labels
  * move with the pixels and are numbered anew.
- *
- * @param grey `[H, W]` in 0..1, see `stretched`
  */
-export function randomView(
-  grey: Float32Array,
-  labels: LabelImage,
-  options: ViewOptions,
-  random: Random,
-): View {
+export function randomView(field: Field, options: ViewOptions, random: Random): View {
+  const { grey, labels } = field;
   const { side } = options;
-  const scale = Math.exp(random.uniform(Math.log(options.scale[0]), Math.log(options.scale[1])));
+  const zoom = random.chance(UNGAUGED) ? 1 : zoomFor(field.objectSide, options.objectSide);
+  const scale = zoom * Math.exp(random.uniform(Math.log(options.scale[0]), Math.log(options.scale[1])));
   const window = side / scale;
   const place = (size: number) => (size > window ? random.uniform(0, size - window) : (size - window) / 2);
   const [left, top] = [place(labels.width), place(labels.height)];
   const turn = random.integer(4);
   const isMirrored = random.chance(0.5);
-  const gamma = Math.exp(random.uniform(-0.4, 0.4));
-  const gain = random.uniform(0.75, 1.1);
+  const gamma = Math.exp(random.uniform(-0.5, 0.5));
+  const gain = random.uniform(0.7, 1.15);
+  const haze = random.chance(0.3) ? random.uniform(0, 0.15) : 0;
+  const noise = random.chance(0.3) ? random.uniform(0, 0.06) : 0;
   const out = new Float32Array(side * side);
   const ids = new Uint32Array(side * side);
   for (let i = 0; i < side * side; i++) {
@@ -46,7 +66,9 @@ export function randomView(
     const [column, row] = [Math.floor(x), Math.floor(y)];
     if (column < 0 || row < 0 || column >= labels.width || row >= labels.height) continue;
     ids[i] = labels.data[row * labels.width + column] as number;
-    out[i] = gain * bilinear(grey, labels.width, labels.height, x - 0.5, y - 0.5) ** gamma;
+    const value =
+      haze + (gain - haze) * bilinear(grey, labels.width, labels.height, x - 0.5, y - 0.5) ** gamma;
+    out[i] = noise === 0 ? value : Math.min(1, Math.max(0, value + random.normal(0, noise)));
   }
   return { grey: out, labels: dropSmall(ids, side) };
 }
