@@ -39,6 +39,19 @@ export function zoomFor(side: number, wanted: number | undefined): number {
 
 /** Objects with fewer visible pixels are dropped from a view. */
 const MIN_AREA = 20;
+/** Of a box that the view's edge cuts, at least this share of its area must be visible. */
+const MIN_BOX_SHARE = 0.3;
+
+/** Where a view lies in its field and how it is turned. */
+export interface Placement {
+  /** Of the view's corner in the field, in px of the field; outside it the view is empty. */
+  readonly left: number;
+  readonly top: number;
+  readonly scale: number;
+  /** Right angles. */
+  readonly turn: number;
+  readonly isMirrored: boolean;
+}
 
 /**
  * A random crop at a random magnification, turned by a right angle, mirrored, with brightness and gamma changed. Labels
@@ -52,12 +65,29 @@ export function randomView(field: Field, options: ViewOptions, random: Random): 
   const window = side / scale;
   const place = (size: number) => (size > window ? random.uniform(0, size - window) : (size - window) / 2);
   const [left, top] = [place(labels.width), place(labels.height)];
-  const turn = random.integer(4);
-  const isMirrored = random.chance(0.5);
+  const placement = { left, top, scale, turn: random.integer(4), isMirrored: random.chance(0.5) };
   const gamma = Math.exp(random.uniform(-0.5, 0.5));
   const gain = random.uniform(0.7, 1.15);
   const haze = random.chance(0.3) ? random.uniform(0, 0.15) : 0;
   const noise = random.chance(0.3) ? random.uniform(0, 0.06) : 0;
+  return cutView(grey, labels, placement, side, (grey) => {
+    const value = haze + (gain - haze) * grey ** gamma;
+    return noise === 0 ? value : Math.min(1, Math.max(0, value + random.normal(0, noise)));
+  });
+}
+
+/**
+ * The piece of a field at a placement, `[side, side]`; labels are numbered anew, slivers dropped.
+ *
+ * @param tone changes a grey value; called for the pixels inside the field, row by row
+ */
+export function cutView(
+  grey: Float32Array,
+  labels: LabelImage,
+  { left, top, scale, turn, isMirrored }: Placement,
+  side: number,
+  tone: (value: number) => number = (value) => value,
+): View {
   const out = new Float32Array(side * side);
   const ids = new Uint32Array(side * side);
   for (let i = 0; i < side * side; i++) {
@@ -66,26 +96,48 @@ export function randomView(field: Field, options: ViewOptions, random: Random): 
     const [column, row] = [Math.floor(x), Math.floor(y)];
     if (column < 0 || row < 0 || column >= labels.width || row >= labels.height) continue;
     ids[i] = labels.data[row * labels.width + column] as number;
-    const value =
-      haze + (gain - haze) * bilinear(grey, labels.width, labels.height, x - 0.5, y - 0.5) ** gamma;
-    out[i] = noise === 0 ? value : Math.min(1, Math.max(0, value + random.normal(0, noise)));
+    out[i] = tone(bilinear(grey, labels.width, labels.height, x - 0.5, y - 0.5));
   }
   return { grey: out, labels: dropSmall(ids, side) };
+}
+
+/** Boxes `[N, 4]` of a field as a view at this placement sees them: clipped to it, those mostly outside dropped. */
+export function cutBoxes(xyxy: Float32Array, placement: Placement, side: number): Float32Array {
+  const { left, top, scale, turn, isMirrored } = placement;
+  const kept: number[] = [];
+  for (let k = 0; k < xyxy.length; k += 4) {
+    const corner = (x: number, y: number) =>
+      turnedBack(
+        ((xyxy[k + x] as number) - left) * scale,
+        ((xyxy[k + y] as number) - top) * scale,
+        side,
+        turn,
+        isMirrored,
+      );
+    const [a, b] = [corner(0, 1), corner(2, 3)];
+    const box = [
+      Math.min(a[0], b[0]),
+      Math.min(a[1], b[1]),
+      Math.max(a[0], b[0]),
+      Math.max(a[1], b[1]),
+    ] as const;
+    const [x0, y0, x1, y1] = box.map((edge) => Math.min(side, Math.max(0, edge))) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const whole = (box[2] - box[0]) * (box[3] - box[1]);
+    if (x1 > x0 && y1 > y0 && (x1 - x0) * (y1 - y0) >= MIN_BOX_SHARE * whole) kept.push(x0, y0, x1, y1);
+  }
+  return Float32Array.from(kept);
 }
 
 /** The central piece, or the whole where the field is smaller; nothing random, for validation. */
 export function centralView(grey: Float32Array, labels: LabelImage, side: number): View {
   const left = Math.floor((labels.width - side) / 2);
   const top = Math.floor((labels.height - side) / 2);
-  const out = new Float32Array(side * side);
-  const ids = new Uint32Array(side * side);
-  for (let i = 0; i < side * side; i++) {
-    const [x, y] = [left + (i % side), top + Math.floor(i / side)];
-    if (x < 0 || y < 0 || x >= labels.width || y >= labels.height) continue;
-    out[i] = grey[y * labels.width + x] as number;
-    ids[i] = labels.data[y * labels.width + x] as number;
-  }
-  return { grey: out, labels: dropSmall(ids, side) };
+  return cutView(grey, labels, { left, top, scale: 1, turn: 0, isMirrored: false }, side);
 }
 
 function turned(
@@ -99,6 +151,25 @@ function turned(
   if (quarter === 0) return [u, y];
   if (quarter === 1) return [y, side - u];
   return quarter === 2 ? [side - u, side - y] : [side - y, u];
+}
+
+/** The inverse of `turned`. */
+function turnedBack(
+  x: number,
+  y: number,
+  side: number,
+  quarter: number,
+  isMirrored: boolean,
+): readonly [number, number] {
+  const [u, v] = (
+    [
+      [x, y],
+      [side - y, x],
+      [side - x, side - y],
+      [y, side - x],
+    ] as const
+  )[quarter] as readonly [number, number];
+  return [isMirrored ? side - u : u, v];
 }
 
 function bilinear(image: Float32Array, width: number, height: number, x: number, y: number): number {
