@@ -2,7 +2,7 @@ import type { ArraySource, NamedArray, NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
-import { cellfinder, type QueryOutput } from './cellfinder/cellfinder.js';
+import { cellfinder, type DetectorMemory, type QueryOutput, queriesFrom } from './cellfinder/cellfinder.js';
 import { type DenseOutput, denseProposals } from './cellfinder/proposals.js';
 import { BODY, DETECTOR } from './cellsamSpecs.js';
 import { type FillOptions, filled, filledFrom, publishedArrays, publishedSource } from './fill.js';
@@ -32,6 +32,13 @@ export interface Encoded {
   /** What the detector reads: the same tokens, or those of its own ViT. */
   readonly detectorTokens: tf.Tensor4D;
   readonly stem?: StemMaps;
+}
+
+/** What the detector reads; with `memory`, its own first half was computed before. */
+export interface DetectorInputs {
+  readonly detectorTokens: tf.Tensor4D;
+  readonly stem?: StemMaps;
+  readonly memory?: DetectorMemory;
 }
 
 export type DetectorOutput = QueryOutput | DenseOutput;
@@ -131,8 +138,16 @@ export class CellSam {
    *
    * @param padding `[B, h, w]`, true where the image was padded; nothing is padded when absent
    */
-  detect(encoded: Pick<Encoded, 'detectorTokens' | 'stem'>, padding?: tf.Tensor3D): DetectorOutput {
+  detect(encoded: DetectorInputs, padding?: tf.Tensor3D): DetectorOutput {
     const { cellfinder: config } = this.config;
+    const noPadding = ([b, h, w]: readonly number[]) =>
+      tf.zeros([b, h, w] as [number, number, number], 'bool') as tf.Tensor3D;
+    if (encoded.memory !== undefined) {
+      const { memory } = encoded;
+      return tf.tidy(() =>
+        queriesFrom(memory, padding ?? noPadding(memory.encoded.shape), this.detector, config),
+      );
+    }
     if (config.proposals === 'dense') {
       if (encoded.stem === undefined) {
         throw new WeightsError('dense proposals need the convolutional stem', {
@@ -146,15 +161,10 @@ export class CellSam {
         config.denseStride,
       );
     }
-    return tf.tidy(() => {
-      const [b, h, w] = encoded.detectorTokens.shape;
-      return cellfinder(
-        encoded.detectorTokens,
-        padding ?? tf.zeros([b, h, w], 'bool'),
-        this.detector,
-        config,
-      );
-    });
+    const { detectorTokens } = encoded;
+    return tf.tidy(() =>
+      cellfinder(detectorTokens, padding ?? noPadding(detectorTokens.shape), this.detector, config),
+    );
   }
 
   /** Masks for n prompts. @param embedding `[1, h, w, C]`, or `[n, h, w, C]` with the image of each prompt */

@@ -31,6 +31,12 @@ interface Positions {
   readonly both: tf.Tensor;
 }
 
+/** The detector's memory: tokens after the projection and after the encoder layers, `[B, h, w, E]`. */
+export interface DetectorMemory {
+  readonly projected: tf.Tensor4D;
+  readonly encoded: tf.Tensor4D;
+}
+
 /**
  * CellFinder: Anchor DETR (Wang et al. 2022) on the ViT's tokens, as CellSAM uses it (Methods, "CellFinder").
  *
@@ -45,6 +51,19 @@ export function cellfinder(
   config: CellFinderConfig,
 ): QueryOutput {
   return tf.tidy(() => {
+    const memory = detectorMemory(tokens, padding, weights, config);
+    return queriesFrom(memory, padding, weights, config);
+  });
+}
+
+/** The first half of `cellfinder`: what does not depend on the queries. */
+export function detectorMemory(
+  tokens: tf.Tensor4D,
+  padding: tf.Tensor3D,
+  weights: Weights,
+  config: CellFinderConfig,
+): DetectorMemory {
+  return tf.tidy(() => {
     const transformer = weights.scope('transformer');
     const wide = project(
       tokens,
@@ -53,17 +72,30 @@ export function cellfinder(
     ) as tf.Tensor4D;
     const projected = groupNorm(wide, weights, 'input_proj.0.1', config.groupNormGroups, EPS);
     const positions = embedPositions(padding, transformer, config.hiddenDim);
-    let memory: tf.Tensor4D = projected;
+    let encoded: tf.Tensor4D = projected;
     for (let i = 0; i < config.encLayers; i++) {
-      memory = encoderLayer(memory, padding, positions, transformer.scope(`encoder_layers.${i}`), config);
+      encoded = encoderLayer(encoded, padding, positions, transformer.scope(`encoder_layers.${i}`), config);
     }
+    return { projected, encoded: encoded === projected ? projected.clone() : encoded };
+  });
+}
+
+/** The second half: queries read the memory. Adaptation runs it alone on memories that it keeps. */
+export function queriesFrom(
+  memory: DetectorMemory,
+  padding: tf.Tensor3D,
+  weights: Weights,
+  config: CellFinderConfig,
+): QueryOutput {
+  return tf.tidy(() => {
+    const transformer = weights.scope('transformer');
     const anchors = repeatAnchors(transformer, config);
+    const positions = embedPositions(padding, transformer, config.hiddenDim);
     return {
       kind: 'queries' as const,
-      projected,
-      encoded: memory,
+      ...memory,
       anchors,
-      ...decode(memory, padding, positions, anchors, transformer, config),
+      ...decode(memory.encoded, padding, positions, anchors, transformer, config),
     };
   });
 }

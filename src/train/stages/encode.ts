@@ -1,4 +1,4 @@
-import type { CellSam } from '../../models/cellsam.js';
+import type { CellSam, DetectorInputs } from '../../models/cellsam.js';
 import { neck, type Tokens, vitTokens } from '../../models/sam/imageEncoder.js';
 import { noTape, type tf } from '../../tf/index.js';
 import type { Stage } from './stage.js';
@@ -8,7 +8,7 @@ export interface StageInputs {
   /** `[B, h, w, C]` for the mask decoder; absent in stage 1. */
   readonly embedding?: tf.Tensor4D;
   /** What the detector reads; absent in stage 2. */
-  readonly detector?: { readonly detectorTokens: tf.Tensor4D; readonly stem?: NonNullable<Tokens['stem']> };
+  readonly detector?: DetectorInputs;
 }
 
 /**

@@ -35,7 +35,17 @@ export function stageLoss(model: CellSam, batch: Batch, options: StageOptions, r
   const images = tf.tensor4d(batch.images, [batch.ids.length, side, side, 3]);
   const { trained } = options;
   const isTrained = (pattern: RegExp) => trained === undefined || trained.some((name) => pattern.test(name));
-  const inputs = encodeForStage(model, images, options.stage, isTrained);
+  return lossFrom(model, encodeForStage(model, images, options.stage, isTrained), batch, options, random);
+}
+
+/** The loss of a batch whose images were encoded before; parts that the inputs lack are not learnt. */
+export function lossFrom(
+  model: CellSam,
+  inputs: StageInputs,
+  batch: Batch,
+  options: StageOptions,
+  random: Random,
+): StageLoss {
   const parts: Record<string, number> = {};
   const totals: tf.Scalar[] = [];
   if (inputs.detector !== undefined) totals.push(detectorLoss(model, inputs.detector, batch, options, parts));
