@@ -1,5 +1,6 @@
-// npm run parity -- <stem>: computes every `out.` key of a golden set from its weights and compares.
+// npm run parity -- <stem> [--no-recompute]: computes every `out.` key of a golden set from its weights and compares.
 import { existsSync, readFileSync } from 'node:fs';
+import type { GradientOptions } from '../src/train/gradients.js';
 import { loadWeights } from '../src/weights/load.js';
 import { comparison, type Verdict } from './parity/compare.js';
 import { computeForward } from './parity/forward.js';
@@ -11,6 +12,7 @@ import { computeTrajectory } from './parity/trajectory.js';
 export async function parity(
   stem: string,
   print: (line: string) => void,
+  how: GradientOptions = { recompute: true },
 ): Promise<{ passed: number; failed: number }> {
   const golden = await loadGolden(
     stem,
@@ -18,8 +20,8 @@ export async function parity(
   );
   const computed = new Map([
     ...computeForward(golden),
-    ...computeStages(golden),
-    ...(await computeTrajectory(golden)),
+    ...computeStages(golden, how),
+    ...(await computeTrajectory(golden, how)),
   ]);
   let passed = 0;
   let failed = 0;
@@ -63,7 +65,8 @@ if (process.argv[1]?.endsWith('parity.js')) {
     console.error('Which set? npm run parity -- <stem>, e.g. ../shared/golden/a');
     process.exitCode = 1;
   } else {
-    const { passed, failed } = await parity(stem, (line) => console.log(line));
+    const how = { recompute: !process.argv.includes('--no-recompute') };
+    const { passed, failed } = await parity(stem, (line) => console.log(line), how);
     console.log(`${passed} passed, ${failed} failed`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   }

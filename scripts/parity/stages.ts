@@ -2,17 +2,17 @@ import { cellfinder } from '../../src/models/cellfinder/cellfinder.js';
 import { toPublished } from '../../src/models/names.js';
 import { vitTokens } from '../../src/models/sam/imageEncoder.js';
 import { tf } from '../../src/tf/index.js';
-import { globalNorm, gradientsOf } from '../../src/train/gradients.js';
+import { type GradientOptions, globalNorm, gradientsOf } from '../../src/train/gradients.js';
 import { maskLosses, trueIou } from '../../src/train/losses/masks.js';
 import { type QueryLossOptions, queryLosses } from '../../src/train/losses/queries.js';
 import { matchingCosts, targetsOf } from './forward.js';
 import { type Computed, type Golden, modelInput, tensorOf } from './golden.js';
 
 /** Losses and gradients of both stages. */
-export function computeStages(golden: Golden): Computed {
+export function computeStages(golden: Golden, how: GradientOptions): Computed {
   const computed: Computed = new Map();
-  stage1(golden, computed);
-  stage2(golden, computed);
+  stage1(golden, computed, how);
+  stage2(golden, computed, how);
   return computed;
 }
 
@@ -37,10 +37,10 @@ export function detectorLosses(golden: Golden, indexes: readonly number[]) {
   return queryLosses(output, targetsOf(golden, indexes), lossOptions(golden));
 }
 
-function stage1(golden: Golden, computed: Computed): void {
+function stage1(golden: Golden, computed: Computed, how: GradientOptions): void {
   const { forward_images: indexes } = golden.config.inputs;
   const losses: Record<string, number> = {};
-  gradientKeys(golden, 'stage1', computed, () => {
+  gradientKeys(golden, 'stage1', computed, how, () => {
     const named = detectorLosses(golden, indexes);
     for (const [name, value] of Object.entries(named)) losses[name] = value.dataSync()[0] ?? Number.NaN;
     return named.total;
@@ -49,7 +49,7 @@ function stage1(golden: Golden, computed: Computed): void {
     computed.set(`out.loss.stage1.${name}`, { shape: [], data: [value] });
 }
 
-function stage2(golden: Golden, computed: Computed): void {
+function stage2(golden: Golden, computed: Computed, how: GradientOptions): void {
   const { config } = golden;
   const options = {
     weights: config.stage2.weights,
@@ -57,7 +57,7 @@ function stage2(golden: Golden, computed: Computed): void {
     focalGamma: config.stage2.focal_gamma,
   };
   const losses: Record<string, number> = {};
-  gradientKeys(golden, 'stage2', computed, () => {
+  gradientKeys(golden, 'stage2', computed, how, () => {
     const { masks, iou } = promptedMasks(golden);
     const truth = tensorOf(golden.input('in.stage2.masks'));
     computed.set('out.stage2.masks', { shape: masks.shape, data: masks.dataSync() });
@@ -94,11 +94,12 @@ function gradientKeys(
   golden: Golden,
   stage: 'stage1' | 'stage2',
   computed: Computed,
+  how: GradientOptions,
   loss: () => tf.Scalar,
 ): void {
   const { model } = golden;
   const names = model.parameters.names().filter((name) => model.parameters.get(name).trainable);
-  const { grads } = gradientsOf(model.parameters, names, loss);
+  const { grads } = gradientsOf(model.parameters, names, loss, how);
   const { gradients_stored: stored, gradient_norm_order: order } = golden.config[stage];
   for (const name of stored) {
     const gradient = grads.get(name);

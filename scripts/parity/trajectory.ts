@@ -2,6 +2,7 @@ import { Random } from '../../src/core/random.js';
 import type { Batch, Cursor } from '../../src/data/sample.js';
 import { toPublished } from '../../src/models/names.js';
 import { tf } from '../../src/tf/index.js';
+import type { GradientOptions } from '../../src/train/gradients.js';
 import { AdamW } from '../../src/train/optimiser/adamw.js';
 import { stageLoss } from '../../src/train/stages/stage.js';
 import { type StepReport, train } from '../../src/train/trainer.js';
@@ -13,7 +14,7 @@ import { detectorLosses, lossOptions } from './stages.js';
  * Five training steps of stage 1 with clipping, two learning rates and decay, through the project's own training loop.
  * Changes the model's weights.
  */
-export async function computeTrajectory(golden: Golden): Promise<Computed> {
+export async function computeTrajectory(golden: Golden, how: GradientOptions): Promise<Computed> {
   const { model, config } = golden;
   const { stage1 } = config;
   const vit = config.layout === 'two' ? 'cellfinder.decode_head.backbone.' : 'model.image_encoder.';
@@ -49,6 +50,7 @@ export async function computeTrajectory(golden: Golden): Promise<Computed> {
       }),
       clipNorm: stage1.clip_norm,
       accumulate: 1,
+      gradients: how,
       maxSteps: stage1.batches.length,
       random: new Random(0),
       hooks: [

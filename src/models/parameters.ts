@@ -1,6 +1,7 @@
 import { WeightsError } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
 import { tf } from '../tf/index.js';
+import type { GradientPlan } from './gradientPlan.js';
 
 /** Read access to named weights, seen from a prefix: what the pure functions of the layers are given. */
 export interface Weights {
@@ -9,6 +10,14 @@ export interface Weights {
   has(name: string): boolean;
   /** The same weights with `prefix.` put before every name. */
   scope(prefix: string): Weights;
+  /** How gradients are taken just now; absent outside of a backward pass with recomputation. */
+  plan?(): WeightPlan | undefined;
+}
+
+/** A gradient plan, seen from a prefix. */
+export interface WeightPlan extends GradientPlan {
+  /** Trained weights below the prefix, by their names below it. */
+  readonly weights: ReadonlyMap<string, tf.Variable>;
 }
 
 /**
@@ -18,6 +27,7 @@ export interface Weights {
  */
 export class Parameters implements Weights {
   readonly #variables = new Map<string, tf.Variable>();
+  #plan: GradientPlan | undefined;
 
   /** Takes ownership of the tensors. `isTrainable` false marks buffers such as the Fourier matrix. */
   add(name: string, value: tf.Tensor, isTrainable = true): void {
@@ -49,6 +59,32 @@ export class Parameters implements Weights {
       get: (name) => this.get(`${prefix}.${name}`),
       has: (name) => this.has(`${prefix}.${name}`),
       scope: (inner) => this.scope(`${prefix}.${inner}`),
+      plan: () => this.#planOf(`${prefix}.`),
+    };
+  }
+
+  plan(): WeightPlan | undefined {
+    return this.#planOf('');
+  }
+
+  /** Lets layers compute their blocks again in the backward pass of what `f` builds, for these trained weights. */
+  whilePlanned<T>(plan: GradientPlan, f: () => T): T {
+    this.#plan = plan;
+    try {
+      return f();
+    } finally {
+      this.#plan = undefined;
+    }
+  }
+
+  #planOf(prefix: string): WeightPlan | undefined {
+    if (this.#plan === undefined) return undefined;
+    const { trained, constants } = this.#plan;
+    const below = [...trained].filter((name) => name.startsWith(prefix));
+    return {
+      trained,
+      constants,
+      weights: new Map(below.map((name) => [name.slice(prefix.length), this.get(name)])),
     };
   }
 

@@ -7,7 +7,11 @@ import './gradients/register.js';
 
 export * as tf from '@tensorflow/tfjs';
 export { type BackendInfo, backendInfo, isNative, node, requireTraining } from './backend.js';
+export { accumulate, into, pipe } from './free.js';
 export { detach, noTape, op } from './operators.js';
 export { gelu } from './ops/gelu.js';
 export { attributes, kernel } from './ops/kernel.js';
-export { layerNorm, normaliseNative, normalisePortable } from './ops/layerNorm.js';
+export { layerNorm, layerNormGradients, normaliseNative, normalisePortable } from './ops/layerNorm.js';
+export { product } from './ops/matmul.js';
+export { Resource, resourceAdam } from './ops/resource.js';
+export { isTaping, jointOp, recomputed } from './recompute.js';

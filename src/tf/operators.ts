@@ -7,7 +7,7 @@ interface EngineInternals {
     inputs: Record<string, tf.Tensor>;
     forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[];
     backwardsFunc: ((dy: tf.Tensor, saved: tf.Tensor[]) => Record<string, () => tf.Tensor>) | null;
-  }): tf.Tensor;
+  }): unknown;
   makeTensorFromTensorInfo(info: tf.TensorInfo): tf.Tensor;
 }
 
@@ -29,7 +29,7 @@ export function op<Inputs extends Record<string, tf.Tensor>>(
     inputs,
     forwardFunc: (_backend, save) => forward((...tensors) => save(tensors)),
     backwardsFunc: (dy, saved) => backward(dy, saved) as Record<string, () => tf.Tensor>,
-  });
+  }) as tf.Tensor;
 }
 
 /** The same values without a gradient and without a copy; dispose it like any tensor. */

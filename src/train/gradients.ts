@@ -1,3 +1,4 @@
+import { gradientPlan } from '../models/gradientPlan.js';
 import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
 
@@ -5,6 +6,11 @@ export interface Gradients {
   readonly loss: number;
   /** Gradient of each weight that the loss depends on; owned by the caller. */
   readonly grads: Map<string, tf.Tensor>;
+}
+
+export interface GradientOptions {
+  /** Blocks keep little and are computed again in the backward pass; less memory, and faster where attention is large. */
+  readonly recompute: boolean;
 }
 
 /**
@@ -16,7 +22,13 @@ export function gradientsOf(
   parameters: Parameters,
   names: readonly string[],
   loss: () => tf.Scalar,
+  { recompute }: GradientOptions = { recompute: true },
 ): Gradients {
+  if (recompute) return parameters.whilePlanned(gradientPlan(names), () => taped(parameters, names, loss));
+  return taped(parameters, names, loss);
+}
+
+function taped(parameters: Parameters, names: readonly string[], loss: () => tf.Scalar): Gradients {
   const nameOf = new Map(names.map((name) => [parameters.get(name).name, name]));
   const { value, grads } = tf.variableGrads(
     loss,
@@ -37,7 +49,7 @@ export function gradientsOf(
 export function globalNorm(grads: ReadonlyMap<string, tf.Tensor>): number {
   return Math.sqrt(
     tf.tidy(() => {
-      const squares = [...grads.values()].map((g) => g.square().sum());
+      const squares = [...grads.values()].map((g) => tf.tidy(() => g.square().sum()));
       return squares.length === 0 ? 0 : (tf.addN(squares).dataSync()[0] ?? 0);
     }),
   );

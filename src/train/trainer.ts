@@ -3,7 +3,7 @@ import type { Random } from '../core/random.js';
 import type { Batch, Cursor } from '../data/sample.js';
 import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
-import { globalNorm, gradientsOf } from './gradients.js';
+import { type GradientOptions, globalNorm, gradientsOf } from './gradients.js';
 import type { AdamW } from './optimiser/adamw.js';
 import type { WeightAverage } from './optimiser/average.js';
 import type { LearningRates } from './schedule.js';
@@ -49,6 +49,8 @@ export interface TrainerParts {
   readonly clipNorm: number;
   /** Batches whose gradients are averaged in a step. */
   readonly accumulate: number;
+  /** Whether blocks are computed again in the backward pass; they are when absent. */
+  readonly gradients?: GradientOptions | undefined;
   readonly maxSteps: number;
   readonly random: Random;
   readonly hooks: readonly Hook[];
@@ -114,23 +116,24 @@ async function sumGradients({ step, cursor }: Progress, parts: TrainerParts) {
   const grads = new Map<string, tf.Tensor>();
   const detail: Record<string, number> = {};
   const batches: Batch[] = [];
-  let loss = 0;
+  let total = 0;
   for (let k = 0; k < accumulate; k++) {
     const batch = await parts.batch(batches.at(-1)?.cursor ?? cursor);
     batches.push(batch);
     const random = parts.random.split(k === 0 ? `prompts/${step}` : `prompts/${step}/${k}`);
     let own: StageLoss['parts'] = {};
-    const result = gradientsOf(parts.parameters, parts.trained, () => {
+    const loss = () => {
       const named = parts.loss(batch, random);
       own = named.parts;
       return named.total;
-    });
-    loss += result.loss / accumulate;
+    };
+    const result = gradientsOf(parts.parameters, parts.trained, loss, parts.gradients);
+    total += result.loss / accumulate;
     for (const [name, value] of Object.entries(own)) detail[name] = (detail[name] ?? 0) + value / accumulate;
     for (const [name, gradient] of result.grads) addTo(grads, name, gradient);
-    if (!Number.isFinite(loss)) break; // the batches so far are the ones to look at
+    if (!Number.isFinite(total)) break; // the batches so far are the ones to look at
   }
-  return { loss, detail, grads, batches };
+  return { loss: total, detail, grads, batches };
 }
 
 /** Adds to a sum; both tensors belong to the map afterwards. */

@@ -1,4 +1,6 @@
-import { gelu, tf } from '../../tf/index.js';
+import { gelu, isNative, isTaping, noTape, tf } from '../../tf/index.js';
+import { recomputedPart } from '../gradientPlan.js';
+import { leanBlock } from '../lean/block.js';
 import { linear, norm } from '../linear.js';
 import type { VitConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
@@ -29,23 +31,8 @@ export function vitTokens(
   config: VitConfig,
   observe?: (index: number, x: tf.Tensor4D) => void,
 ): Tokens {
-  let stem: StemMaps | undefined;
-  let x: tf.Tensor4D;
-  if (config.stem === 'conv') {
-    const maps = convStem(images, weights.scope('stem'));
-    x = maps.tokens;
-    stem = maps;
-  } else x = patchEmbed(images, weights.scope('patch_embed'), config.patchSize);
-  observe?.(-1, x);
-  if (config.useAbsPos) {
-    const embedded = x;
-    x = tf.tidy(() =>
-      embedded.add(
-        resamplePositions(weights.get('pos_embed') as tf.Tensor4D, embedded.shape[1], embedded.shape[2]),
-      ),
-    );
-    if (stem === undefined) embedded.dispose();
-  }
+  const { x: embedded, stem } = withoutTapeIfFrozen(weights, () => embed(images, weights, config, observe));
+  let x = embedded;
   for (let i = 0; i < config.depth; i++) {
     const input = x;
     x = block(
@@ -60,8 +47,46 @@ export function vitTokens(
   return stem === undefined ? { tokens: x } : { tokens: x, stem };
 }
 
+/** Patches or stem, and absolute positions. */
+function embed(
+  images: tf.Tensor4D,
+  weights: Weights,
+  config: VitConfig,
+  observe?: (index: number, x: tf.Tensor4D) => void,
+): { x: tf.Tensor4D; stem?: StemMaps } {
+  const stem = config.stem === 'conv' ? convStem(images, weights.scope('stem')) : undefined;
+  const plain = stem?.tokens ?? patchEmbed(images, weights.scope('patch_embed'), config.patchSize);
+  observe?.(-1, plain);
+  if (!config.useAbsPos) return { x: plain, ...(stem === undefined ? {} : { stem }) };
+  const x = tf.tidy(() =>
+    plain.add(resamplePositions(weights.get('pos_embed') as tf.Tensor4D, plain.shape[1], plain.shape[2])),
+  ) as tf.Tensor4D;
+  if (stem !== undefined) return { x, stem };
+  plain.dispose();
+  return { x };
+}
+
+/** Runs the embedding outside of the tape, and notes it as constant, when no weight below the blocks is trained. */
+function withoutTapeIfFrozen<T extends { x: tf.Tensor4D; stem?: StemMaps }>(weights: Weights, f: () => T): T {
+  const plan = weights.plan?.();
+  if (plan === undefined || [...plan.weights.keys()].some((name) => !/^(blocks|neck)\./.test(name)))
+    return f();
+  let result: T | undefined;
+  noTape(() => {
+    result = f();
+    return [result.x, ...Object.values(result.stem ?? {})] as tf.Tensor[];
+  });
+  const made = result as unknown as T;
+  for (const y of [made.x, ...Object.values(made.stem ?? {})]) plan.constants.add(y);
+  return made;
+}
+
 /** Reduces tokens to the image embedding: 1x1 and 3x3 convolution, each followed by a channel norm: `[B, h, w, C]`. */
 export function neck(tokens: tf.Tensor4D, weights: Weights): tf.Tensor4D {
+  return recomputedPart([tokens], weights, ([x]) => plainNeck(x as tf.Tensor4D, weights));
+}
+
+function plainNeck(tokens: tf.Tensor4D, weights: Weights): tf.Tensor4D {
   return tf.tidy(() => {
     const narrow = norm(linear(tokens, weights, '0'), weights, '1', CHANNEL_NORM_EPS) as tf.Tensor4D;
     const mixed = tf.conv2d(narrow, weights.get('2.weight') as tf.Tensor4D, 1, 'same');
@@ -79,6 +104,13 @@ function patchEmbed(images: tf.Tensor4D, weights: Weights, patch: number): tf.Te
 
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`; window 0 means global attention. */
 export function block(x: tf.Tensor4D, weights: Weights, config: VitConfig, window: number): tf.Tensor4D {
+  const isPlanned = weights.plan?.() !== undefined;
+  if (isPlanned || (isNative() && !isTaping())) return leanBlock(x, weights, config, window);
+  return plainBlock(x, weights, config, window);
+}
+
+/** The same in operations that TensorFlow.js differentiates, traces and runs on every backend. */
+export function plainBlock(x: tf.Tensor4D, weights: Weights, config: VitConfig, window: number): tf.Tensor4D {
   return tf.tidy(() => {
     const normed = norm(x, weights, 'norm1', config.layerNormEps) as tf.Tensor4D;
     const attend = (y: tf.Tensor4D) => gridAttention(y, weights.scope('attn'), config.numHeads);

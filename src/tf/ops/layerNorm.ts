@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { isNative } from '../backend.js';
+import { into } from '../free.js';
 import { op } from '../operators.js';
 import { attributes as a, kernel } from './kernel.js';
 
@@ -56,6 +57,60 @@ export function normaliseNative(x: tf.Tensor, eps: number): tf.Tensor {
       },
     }),
   );
+}
+
+/**
+ * Gradients of `layerNorm`, with the normalisation computed again from its input.
+ *
+ * @param dy shape of `x`
+ */
+export function layerNormGradients(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  eps: number,
+  dy: tf.Tensor,
+): { readonly x: tf.Tensor; readonly weight: tf.Tensor; readonly bias: tf.Tensor } {
+  const axes = x.shape.slice(0, -1).map((_, i) => i);
+  return tf.tidy(() => {
+    const { normalised, gradient } = isNative() ? reversibleNative(x, eps) : reversiblePortable(x, eps);
+    const ofWeight = into(normalised, (n) => into(dy.mul(n), (p) => p.sum(axes)));
+    return { x: into(dy.mul(weight), gradient), weight: ofWeight, bias: dy.sum(axes) };
+  });
+}
+
+interface Reversible {
+  readonly normalised: tf.Tensor;
+  readonly gradient: (dy: tf.Tensor) => tf.Tensor;
+}
+
+function reversibleNative(x: tf.Tensor, eps: number): Reversible {
+  const width = x.shape.at(-1) ?? 1;
+  const rows = x.size / width;
+  const as = (t: tf.Tensor) => t.reshape([1, rows, width, 1]);
+  const one = tf.ones([rows]);
+  const forward = [as(x), one, tf.zeros([rows]), tf.zeros([0]), tf.zeros([0])];
+  const out = kernel('FusedBatchNormV3', batchNormAttributes(eps, true), forward, 6);
+  return {
+    normalised: into(out[0] as tf.Tensor, (y) => y.reshape(x.shape)),
+    gradient: (dy) => {
+      const inputs = [as(dy), as(x), one, ...out.slice(3)];
+      const parts = kernel('FusedBatchNormGradV3', batchNormAttributes(eps, false), inputs, 5);
+      return into(parts[0] as tf.Tensor, (dx) => dx.reshape(x.shape));
+    },
+  };
+}
+
+function reversiblePortable(x: tf.Tensor, eps: number): Reversible {
+  const centred = x.sub(x.mean(-1, true));
+  const scale = centred.square().mean(-1, true).add(eps).rsqrt();
+  const normalised = centred.mul(scale);
+  return {
+    normalised: normalised.clone(),
+    gradient: (dy) => {
+      const along = dy.mul(normalised).mean(-1, true);
+      return dy.sub(dy.mean(-1, true)).sub(normalised.mul(along)).mul(scale);
+    },
+  };
 }
 
 function batchNormAttributes(eps: number, isForward: boolean) {

@@ -1,0 +1,107 @@
+import * as tf from '@tensorflow/tfjs';
+
+interface TapeNode {
+  readonly saved: tf.Tensor[];
+}
+
+/** The part of TensorFlow.js's engine that its own `customGrad` and `grads` stand on. */
+interface EngineInternals {
+  readonly state: { activeTape: TapeNode[] | null };
+  isTapeOn(): boolean;
+  runKernelFunc(parameters: {
+    inputs: Record<string, tf.Tensor>;
+    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[];
+    backwardsFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>;
+  }): tf.Tensor | tf.Tensor[];
+  gradients(
+    f: () => tf.Tensor,
+    xs: readonly tf.Tensor[],
+    dy: tf.Tensor | null,
+    allowNoGradients: boolean,
+  ): { value: tf.Tensor; grads: (tf.Tensor | undefined)[] };
+}
+
+const engine = (): EngineInternals => tf.engine() as unknown as EngineInternals;
+
+/** True while TensorFlow.js records operations for a gradient. */
+export const isTaping = (): boolean => engine().isTapeOn();
+
+/**
+ * An operator whose gradients are computed together, at the moment the backward pass reaches it. What it saved and its
+ * incoming gradients are freed at once, where TensorFlow.js holds both until the whole backward pass is over.
+ *
+ * @param inputs tensors that get a gradient
+ * @param forward computes the values; what the backward pass needs goes through `save`, called once
+ * @param backward gives the gradient of every input, by name
+ */
+export function jointOp<Outputs extends tf.Tensor | tf.Tensor[]>(
+  inputs: Readonly<Record<string, tf.Tensor>>,
+  forward: (save: (tensors: tf.Tensor[]) => void) => Outputs,
+  backward: (dys: tf.Tensor[], saved: tf.Tensor[]) => Readonly<Record<string, tf.Tensor>>,
+): Outputs {
+  return engine().runKernelFunc({
+    inputs: { ...inputs },
+    forwardFunc: (_backend, save) => forward(save),
+    backwardsFunc: (dy, saved) => {
+      const dys = Array.isArray(dy) ? dy : [dy];
+      const gradients = tf.tidy(() => ({ ...backward(dys, saved) }));
+      tf.dispose([...saved, ...dys]);
+      return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, () => gradient]));
+    },
+  }) as Outputs;
+}
+
+/**
+ * `f(inputs)` that keeps nothing but its inputs: the backward pass computes it again with a tape of its own (Chen et al.
+ * 2016, Training deep nets with sublinear memory cost).
+ *
+ * @param inputs tensors that `f` is given; it may use no others made inside the differentiated function
+ * @param isConstant which of them need no gradient
+ * @param weights variables that `f` uses and that get a gradient
+ */
+export function recomputed<Outputs extends tf.Tensor | tf.Tensor[]>(
+  inputs: readonly tf.Tensor[],
+  isConstant: (index: number) => boolean,
+  weights: readonly tf.Tensor[],
+  f: (inputs: tf.Tensor[]) => Outputs,
+): Outputs {
+  const moving = inputs.map((_, i) => i).filter((i) => !isConstant(i));
+  const named = Object.fromEntries([
+    ...moving.map((i) => [`input${i}`, inputs[i] as tf.Tensor]),
+    ...weights.map((w, i) => [`weight${i}`, w]),
+  ]) as Record<string, tf.Tensor>;
+  return jointOp(
+    named,
+    (save) => {
+      save([...inputs]);
+      return f([...inputs]);
+    },
+    (dys, saved) => {
+      const xs = [...moving.map((i) => saved[i] as tf.Tensor), ...weights];
+      const grads = gradientsOfPart(() => f(saved), xs, dys);
+      return Object.fromEntries(Object.keys(named).map((name, i) => [name, grads[i] as tf.Tensor]));
+    },
+  );
+}
+
+/** Gradients of a part while the backward pass of the whole is under way; zeros where there is no way to an input. */
+function gradientsOfPart(
+  f: () => tf.Tensor | tf.Tensor[],
+  xs: readonly tf.Tensor[],
+  dys: readonly tf.Tensor[],
+): tf.Tensor[] {
+  const single = (): tf.Tensor => {
+    const y = f();
+    return tf.addN([y].flat().map((part, i) => part.mul(dys[i] as tf.Tensor).sum()));
+  };
+  const { state } = engine();
+  const outer = state.activeTape; // the inner pass clears it
+  try {
+    return tf.tidy(() => {
+      const { grads } = engine().gradients(single, xs, null, true);
+      return grads.map((g, i) => g ?? tf.zerosLike(xs[i] as tf.Tensor));
+    });
+  } finally {
+    state.activeTape = outer;
+  }
+}
