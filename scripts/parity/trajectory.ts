@@ -41,7 +41,6 @@ export async function computeTrajectory(golden: Golden, how: GradientOptions): P
       parameters: model.parameters,
       trained,
       optimiser,
-      average: undefined,
       batch: (cursor) => goldenBatch(golden, cursor),
       loss: (batch, random) => stageLoss(model, batch, stage, random),
       rates: () => ({

@@ -34,7 +34,7 @@ export async function writeAtomic(path: string, write: (temporary: string) => Pr
     await rename(temporary, path);
   } catch (thrown) {
     await rm(temporary, { force: true, recursive: true });
-    throw outputError(path, thrown);
+    throw asOutputError(path, thrown);
   }
 }
 
@@ -50,7 +50,8 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-function outputError(path: string, thrown: unknown): unknown {
+/** Foreseen failures of writing as an OutputError, anything else as it is. */
+export function asOutputError(path: string, thrown: unknown): unknown {
   const code = (thrown as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ENOSPC') {
     return new OutputError(`no space left on the disk while writing ${path}`, {

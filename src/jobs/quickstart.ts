@@ -10,10 +10,12 @@ import { openDataset } from '../data/dataset.js';
 import { plainThresholds, scoreFields } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
+import { isFinished } from '../train/runFolder.js';
 import { evaluateRun } from './evaluate.js';
+import { modelConfig } from './modelSection.js';
 import { segmentFiles, segmentJob } from './segment.js';
 import { simulateFields } from './simulate.js';
-import { modelConfig, trainJob, trainJobOptions } from './train.js';
+import { trainJob, trainJobOptions } from './train.js';
 
 const CONFIG = fileURLToPath(new URL('../../../configs/quickstart.yaml', import.meta.url));
 
@@ -30,13 +32,13 @@ export interface QuickstartResult {
 export async function quickstart(context: JobContext): Promise<QuickstartResult> {
   const { config, folder } = await loadConfig(trainJobOptions, CONFIG);
   const runFolder = config.run.folder;
-  const isDone = await exists(join(runFolder, 'status.json'));
+  const isDone = await isFinished(runFolder);
   if (isDone)
     context.emit({
       kind: 'note',
       message: `${runFolder} was trained before; its model is used (remove the folder to train anew)`,
     });
-  else await trainJob(config, folder, await exists(join(runFolder, 'checkpoints', 'step-00000100')), context);
+  else await trainJob(config, folder, await exists(join(runFolder, 'config.yaml')), context);
 
   context.emit({ kind: 'stage', title: 'Scoring the untrained and the trained model on held-out fields' });
   const dataset = await openDataset(config.data, folder);

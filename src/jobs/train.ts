@@ -1,47 +1,27 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { ConfigError, Interrupted, OutputError } from '../core/errors.js';
+import { ConfigError, Interrupted, NumericError, reason } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { exists, writeFileAtomic } from '../core/files.js';
+import { writeFileAtomic } from '../core/files.js';
 import { Random } from '../core/random.js';
 import { prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
 
 import { DATA_PATHS, dataOptions, namesOfSets } from '../data/options.js';
 import { centralFields } from '../evaluate/scoreFields.js';
-import type { ModelConfig } from '../models/options.js';
-import { PRESETS, preset } from '../models/presets.js';
-import { requireTraining } from '../tf/index.js';
+import { backendInfo, requireTraining } from '../tf/index.js';
 import { type Checkpoint, listCheckpoints, loadNewestCheckpoint } from '../train/checkpoint.js';
 import { initDetailsOf, initOptions, trainOptions } from '../train/options.js';
-import { startRun } from '../train/run.js';
+import { type Run, startRun } from '../train/run.js';
+import { claimFolder, writeEnvironment, writeStatus } from '../train/runFolder.js';
 import { initPath, startModel } from '../train/startModel.js';
-import { train } from '../train/trainer.js';
-import { loadModelFile } from '../weights/modelFile.js';
-
-const FROM_INIT = 'init';
+import { modelConfig, modelSection } from './modelSection.js';
 
 /** A training run: one YAML file. */
 export const trainJobOptions = z.strictObject({
   data: dataOptions.describe('annotated images'),
-  model: z
-    .strictObject({
-      preset: z
-        .enum([FROM_INIT, ...Object.keys(PRESETS)])
-        .default('tiny')
-        .describe('named size; `init`: as the file of `init` says, which must be ours'),
-      imgSize: z
-        .number()
-        .int()
-        .positive()
-        .multipleOf(64)
-        .optional()
-        .describe("side of a training view in px; replaces the preset's"),
-    })
-    .prefault({})
-    .describe('what is trained'),
+  model: modelSection.prefault({}).describe('what is trained'),
   init: initOptions,
   train: trainOptions.prefault({}).describe('how it is trained'),
   run: z
@@ -77,7 +57,8 @@ export interface TrainResult {
  * Trains a model, or goes on with a run.
  *
  * @param configFolder what `data.root` and `init` are relative to
- * @throws OutputError when the run folder exists and `resume` is false
+ * @throws OutputError when the run folder exists and `resume` is false, or another process works in it
+ * @throws NumericError when a loss is not finite; the step and its images are in `nonfinite.json`
  */
 export async function trainJob(
   job: TrainJob,
@@ -87,7 +68,21 @@ export async function trainJob(
 ): Promise<TrainResult> {
   requireTraining();
   const { folder } = job.run;
-  await claimFolder(folder, resume);
+  const release = await claimFolder(folder, resume);
+  try {
+    return await trainIn(folder, job, configFolder, resume, context);
+  } finally {
+    await release();
+  }
+}
+
+async function trainIn(
+  folder: string,
+  job: TrainJob,
+  configFolder: string,
+  resume: boolean,
+  context: JobContext,
+): Promise<TrainResult> {
   context.emit({
     kind: 'stage',
     title: `${resume ? 'Going on with' : 'Training'} ${job.model.preset} in ${folder}`,
@@ -103,6 +98,8 @@ export async function trainJob(
   if (fields.length === 0)
     throw new ConfigError('the training part has no image with masks', { where: 'data' });
   await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));
+  await writeEnvironment(folder, { backend: backendInfo(), images: dataset.counts });
+  await writeStatus(folder, { state: 'running', step: saved?.progress.step ?? 0 });
 
   const init = initDetailsOf(job.init);
   const path = initPath(init?.weights ?? '', configFolder);
@@ -125,44 +122,47 @@ export async function trainJob(
     context,
   );
   try {
-    await train(run.progress, run.parts);
+    const stopped = await run.go();
+    if (stopped !== undefined) context.emit({ kind: 'note', message: `stopped early: ${stopped}` });
+    const { best } = run.standing();
+    const { step } = run.progress;
+    await writeStatus(folder, { state: 'done', step, best, ...(stopped === undefined ? {} : { stopped }) });
+    return {
+      folder,
+      model: join(folder, 'model.safetensors'),
+      steps: step,
+      images: dataset.counts,
+      bestF1: best.f1,
+      boxThreshold: best.thresholds.box,
+    };
   } catch (thrown) {
-    if (thrown instanceof Interrupted) {
-      await run.checkpoint();
-      throw new Interrupted(
-        `stopped after step ${run.progress.step}; go on with: cellsam train --resume ${folder}`,
-      );
-    }
-    throw thrown;
+    throw await afterFailure(thrown, folder, run);
+  } finally {
+    run.dispose();
   }
-  await run.evaluate();
-  await run.checkpoint();
-  await writeFileAtomic(
-    join(folder, 'status.json'),
-    JSON.stringify({ state: 'done', step: run.progress.step, ...run.best }, null, 2),
-  );
-  run.dispose();
-  return {
-    folder,
-    model: join(folder, 'model.safetensors'),
-    steps: run.progress.step,
-    images: dataset.counts,
-    bestF1: run.best.f1,
-    boxThreshold: run.best.thresholds.box,
-  };
 }
 
-async function claimFolder(folder: string, resume: boolean): Promise<void> {
-  const isThere = await exists(join(folder, 'config.yaml'));
-  if (isThere && !resume) {
-    throw new OutputError(`the run folder ${folder} exists already`, {
-      where: folder,
-      fix: `go on with it: --resume ${folder}; or choose another with run.folder=...`,
-    });
+/** Saves what can be saved and says in the folder why the run stopped; gives the error to throw. */
+async function afterFailure(thrown: unknown, folder: string, run: Run): Promise<unknown> {
+  const { step } = run.progress;
+  const best = run.standing().best;
+  if (thrown instanceof Interrupted) {
+    await run.save();
+    await writeStatus(folder, { state: 'stopped', step, best, reason: 'interrupted' });
+    return new Interrupted(`stopped after step ${step}; go on with: cellsam train --resume ${folder}`);
   }
-  if (!isThere && resume)
-    throw new OutputError(`there is no run in ${folder}`, { where: folder, fix: 'check the path' });
-  await mkdir(join(folder, 'checkpoints'), { recursive: true });
+  const failure = { state: 'failed', step, best, reason: reason(thrown) };
+  // On a full disk the status cannot be written either; the failure itself is what the user must see.
+  await writeStatus(folder, failure).catch(() => undefined);
+  if (!(thrown instanceof NumericError)) return thrown;
+  const path = join(folder, 'nonfinite.json');
+  const images = thrown.problems.map(({ where }) => where);
+  await writeFileAtomic(path, JSON.stringify({ step: step + 1, message: thrown.message, images }, null, 2));
+  return new NumericError(thrown.message, {
+    problems: thrown.problems,
+    fix: `${thrown.fix}; their names are in ${path}`,
+    cause: thrown,
+  });
 }
 
 /** The newest checkpoint. A run killed before its first one begins again: everything is seeded, so it ends the same. */
@@ -170,22 +170,4 @@ async function savedState(folder: string, { emit }: JobContext): Promise<Checkpo
   const checkpoints = join(folder, 'checkpoints');
   if ((await listCheckpoints(checkpoints)).length === 0) return undefined;
   return loadNewestCheckpoint(checkpoints, (message, where) => emit({ kind: 'warning', message, where }));
-}
-
-/** The sizes that a job asks for. @param configFolder what `init` is relative to */
-export async function modelConfig(job: TrainJob, configFolder: string): Promise<ModelConfig> {
-  const base =
-    job.model.preset === FROM_INIT ? await configOfInit(job, configFolder) : preset(job.model.preset);
-  return job.model.imgSize === undefined
-    ? base
-    : { ...base, vit: { ...base.vit, imgSize: job.model.imgSize } };
-}
-
-async function configOfInit(job: TrainJob, configFolder: string): Promise<ModelConfig> {
-  const init = initDetailsOf(job.init);
-  if (init === undefined)
-    throw new ConfigError('model.preset is `init`, and there is no `init`', { where: 'model.preset' });
-  const { model, card } = await loadModelFile(initPath(init.weights, configFolder));
-  model.dispose();
-  return card.config;
 }

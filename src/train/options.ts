@@ -139,8 +139,26 @@ export const trainOptions = z.strictObject({
     .positive()
     .default(200)
     .describe('steps between two looks at the validation part'),
+  patience: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('looks without a better F1 after which the run stops early; 0 for never'),
+  previews: z
+    .number()
+    .int()
+    .min(0)
+    .default(3)
+    .describe('validation images that are drawn with the cells found, at each look'),
+  tensorboard: z.boolean().default(true).describe("whether the run folder gets TensorBoard's event files"),
   checkpointEvery: z.number().int().positive().default(200).describe('steps between two checkpoints'),
-  keepCheckpoints: z.number().int().positive().default(3).describe('checkpoints kept besides the best'),
+  keepCheckpoints: z
+    .number()
+    .int()
+    .positive()
+    .default(3)
+    .describe('newest checkpoints that are kept, besides the best'),
   seed: z.number().int().default(0).describe('seed of everything random'),
 });
 

@@ -1,24 +1,28 @@
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
 import { batchAt, type PreparedField } from '../data/batches.js';
 import type { ViewOptions } from '../data/transforms/view.js';
-import { calibrate, plainThresholds } from '../evaluate/scoreFields.js';
+import { plainThresholds } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { saveModelFile } from '../weights/modelFile.js';
-import { type Checkpoint, saveCheckpoint } from './checkpoint.js';
-import { everyHook } from './hooks/every.js';
+import { type Checkpoint, type Standing, saveCheckpoint } from './checkpoint.js';
+import { averageHook } from './hooks/average.js';
+import { checkpointHook } from './hooks/checkpoint.js';
 import { logHook } from './hooks/log.js';
+import { type LookParts, look, lookHook, stopReason } from './hooks/look.js';
+import { TensorBoard, tensorBoardHook } from './hooks/tensorboard.js';
+import { writeLossPlot } from './lossPlot.js';
 import { AdamW } from './optimiser/adamw.js';
 import { WeightAverage } from './optimiser/average.js';
 import type { TrainOptions } from './options.js';
+import { trimMetrics } from './runFolder.js';
 import { learningRates, weightDecays } from './schedule.js';
 import { lossOptions } from './stages/options.js';
 import { stageLoss } from './stages/stage.js';
 import { trainedNames } from './trainable.js';
-import type { Progress, TrainerParts } from './trainer.js';
+import { type Hook, type Progress, type TrainerParts, train } from './trainer.js';
 
 export interface RunRequest {
   readonly folder: string;
@@ -35,12 +39,20 @@ export interface RunRequest {
   readonly start: () => Promise<CellSam>;
 }
 
-type Triple = readonly [number, number, number];
+/** A run that can go: model, optimiser, hooks and where it stands. */
+export interface Run {
+  readonly progress: Progress;
+  readonly standing: () => Standing;
+  /** Trains to the end. @returns why it stopped early, or undefined @throws Interrupted, NumericError as `train` does */
+  go(): Promise<string | undefined>;
+  /** Writes a checkpoint unless the newest one says the same. */
+  save(): Promise<void>;
+  dispose(): void;
+}
 
 /** Puts together everything that `train` needs, fresh or as a checkpoint left it. */
-export async function startRun(request: RunRequest, context: JobContext) {
+export async function startRun(request: RunRequest, context: JobContext): Promise<Run> {
   const { folder, options, saved } = request;
-  const random = new Random(options.seed);
   const model = saved === undefined ? await request.start() : CellSam.fromArrays(saved.config, saved.weights);
   const { config, parameters } = model;
   const trained = trainedNames(model, options);
@@ -52,21 +64,28 @@ export async function startRun(request: RunRequest, context: JobContext) {
   const average =
     options.averageDecay > 0 ? new WeightAverage(parameters, trained, options.averageDecay) : undefined;
   const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
-  const best = { f1: -1, thresholds: plainThresholds(0.4) };
+  let standing: Standing = saved?.standing ?? {
+    best: { f1: -1, thresholds: plainThresholds(0.4), step: 0 },
+    lastLook: 0,
+    looksWithoutGain: 0,
+  };
   if (saved !== undefined) {
     Object.assign(progress, saved.progress);
     optimiser.restore(saved.optimiser);
     average?.restore(saved.average);
-    Object.assign(best, saved.best);
   }
+  await trimMetrics(folder, progress.step, standing.lastLook);
   const maxSteps = stepsOf(options, request.fields.length);
 
-  const checkpoint = () =>
-    saveCheckpoint(
+  const describe = () => `${progress.step}/${standing.lastLook}`;
+  let written = saved === undefined ? '' : describe();
+  const save = async () => {
+    if (written === describe()) return;
+    await saveCheckpoint(
       join(folder, 'checkpoints'),
       {
         progress,
-        best,
+        standing,
         config,
         weights: model.toArrays(),
         optimiser: optimiser.save(),
@@ -74,33 +93,49 @@ export async function startRun(request: RunRequest, context: JobContext) {
       },
       options.keepCheckpoints,
     );
-  const look = async () => {
-    const found = await calibrate(model, request.validation, context);
-    context.emit({
-      kind: 'note',
-      message: `step ${progress.step}: F1 ${found.f1.toFixed(3)} on ${request.validation.length} validation images (box threshold ${found.thresholds.box})`,
-    });
-    await appendFile(
-      join(folder, 'metrics.jsonl'),
-      `${JSON.stringify({ step: progress.step, validationF1: found.f1, boxThreshold: found.thresholds.box })}\n`,
-    );
-    if (found.f1 < best.f1) return;
-    Object.assign(best, found);
-    const card = {
-      config,
-      thresholds: found.thresholds,
-      training: `${progress.step} steps of stage ${options.stage} on ${request.dataset}`,
-      licence: 'Apache-2.0',
-    };
-    await saveModelFile(join(folder, 'model.safetensors'), model.toArrays(), card);
+    written = describe();
   };
-  const evaluate = () => (average === undefined ? look() : average.during(look));
+
+  const board = options.tensorboard ? await TensorBoard.create(folder, progress.step) : undefined;
+  const lookParts: LookParts = {
+    folder,
+    model,
+    validation: request.validation,
+    previews: options.previews,
+    standing: () => standing,
+    update: (next) => {
+      standing = next;
+    },
+    keep: (thresholds, step) =>
+      saveModelFile(join(folder, 'model.safetensors'), model.toArrays(), {
+        config,
+        thresholds,
+        training: `${step} steps of stage ${options.stage} on ${request.dataset}`,
+        licence: 'Apache-2.0',
+      }),
+    context,
+  };
+  const isDue = (step: number) => step % options.evaluateEvery === 0 || step === maxSteps;
+  const lookNow = async (step: number) => {
+    const own = () => look(step, lookParts);
+    const { f1, previews } = await (average === undefined ? own() : average.during(own));
+    await board?.scalars(step, { validationF1: f1 });
+    for (const [i, preview] of previews.entries()) await board?.image(step, `preview/${i}`, preview);
+    await writeLossPlot(folder);
+  };
+  const hooks: Hook[] = [
+    ...(average === undefined ? [] : [averageHook(average)]),
+    logHook(folder, maxSteps, context),
+    ...(board === undefined ? [] : [tensorBoardHook(board)]),
+    lookHook(isDue, options.patience, () => standing, lookNow),
+    checkpointHook(options.checkpointEvery, (step) => standing.best.step === step, save),
+  ];
+  const random = new Random(options.seed);
   const stage = lossOptions(options, trained);
   const parts: TrainerParts = {
     parameters,
     trained,
     optimiser,
-    average,
     batch: (cursor) =>
       batchAt(request.fields, cursor, options.batchSize, viewOf(config, request), random.split('data')),
     loss: (batch, own) => stageLoss(model, batch, stage, own),
@@ -109,19 +144,30 @@ export async function startRun(request: RunRequest, context: JobContext) {
     accumulate: options.accumulate,
     maxSteps,
     random: random.split('steps'),
-    hooks: [
-      logHook(folder, maxSteps, context),
-      everyHook(options.evaluateEvery, maxSteps, evaluate),
-      everyHook(options.checkpointEvery, maxSteps, checkpoint),
-    ],
+    hooks,
     signal: context.signal,
   };
-  const dispose = () => {
-    optimiser.dispose();
-    average?.dispose();
-    model.dispose();
+  return {
+    progress,
+    standing: () => standing,
+    save,
+    go: async () => {
+      try {
+        // A look that was interrupted is done before the next step.
+        if (progress.step > standing.lastLook && isDue(progress.step)) await lookNow(progress.step);
+        const reason = stopReason(standing, options.patience) ?? (await train(progress, parts));
+        await save();
+        return reason;
+      } finally {
+        await board?.close();
+      }
+    },
+    dispose: () => {
+      optimiser.dispose();
+      average?.dispose();
+      model.dispose();
+    },
   };
-  return { progress, parts, best, checkpoint, evaluate, dispose };
 }
 
 /** Steps of a run; with `maxEpochs`, whole passes over `images` as the loader makes them. */
@@ -130,6 +176,8 @@ export function stepsOf(options: TrainOptions, images: number): number {
   const batches = Math.max(1, Math.floor(images / options.batchSize));
   return Math.max(1, Math.ceil((options.maxEpochs * batches) / options.accumulate));
 }
+
+type Triple = readonly [number, number, number];
 
 function viewOf(config: ModelConfig, { view }: RunRequest) {
   return {

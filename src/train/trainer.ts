@@ -5,7 +5,6 @@ import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
 import { type GradientOptions, globalNorm, gradientsOf } from './gradients.js';
 import type { AdamW } from './optimiser/adamw.js';
-import type { WeightAverage } from './optimiser/average.js';
 import type { LearningRates } from './schedule.js';
 import type { StageLoss } from './stages/stage.js';
 
@@ -32,15 +31,12 @@ export interface StepReport {
 export interface Hook {
   /** A text that is returned stops the run after this step and says why. */
   onStep(report: StepReport): Promise<string | undefined>;
-  /** Releases what the hook holds; called on every path, last hook first. */
-  onEnd?(): Promise<void>;
 }
 
 export interface TrainerParts {
   readonly parameters: Parameters;
   readonly trained: readonly string[];
   readonly optimiser: AdamW;
-  readonly average: WeightAverage | undefined;
   readonly batch: (cursor: Cursor) => Batch | Promise<Batch>;
   /** The loss of one batch; called inside the gradient's tape. */
   readonly loss: (batch: Batch, random: Random) => StageLoss;
@@ -65,17 +61,13 @@ export interface TrainerParts {
  * @throws Interrupted when the signal was raised; `progress` then tells where to go on
  */
 export async function train(progress: Progress, parts: TrainerParts): Promise<string | undefined> {
-  try {
-    while (progress.step < parts.maxSteps) {
-      throwIfAborted(parts.signal);
-      const reason = await trainStep(progress, parts);
-      if (reason !== undefined) return reason;
-      await new Promise(setImmediate); // lets Ctrl-C in: every TensorFlow call blocks the event loop
-    }
-    return undefined;
-  } finally {
-    for (const hook of [...parts.hooks].reverse()) await hook.onEnd?.();
+  while (progress.step < parts.maxSteps) {
+    throwIfAborted(parts.signal);
+    const reason = await trainStep(progress, parts);
+    if (reason !== undefined) return reason;
+    await new Promise(setImmediate); // lets Ctrl-C in: every TensorFlow call blocks the event loop
   }
+  return undefined;
 }
 
 async function trainStep(progress: Progress, parts: TrainerParts): Promise<string | undefined> {
@@ -94,7 +86,6 @@ async function trainStep(progress: Progress, parts: TrainerParts): Promise<strin
   tf.dispose([...grads.values()]);
   progress.step = step + 1;
   progress.cursor = (batches.at(-1) as Batch).cursor;
-  parts.average?.update(progress.step);
   const report: StepReport = {
     step: progress.step,
     epoch: cursor.epoch,

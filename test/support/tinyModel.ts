@@ -5,10 +5,24 @@ import { simulate } from '../../src/data/simulate/simulate.js';
 import type { ModelConfig } from '../../src/models/options.js';
 import { PRESETS } from '../../src/models/presets.js';
 
-/** The tiny preset on small views: a step takes a fraction of a second. */
+/** Changes that make of the tiny preset a model whose steps take milliseconds. */
+export const MINUTE = {
+  vit: { embedDim: 24, depth: 1, globalAttnIndexes: [0], outChans: 16 },
+  promptEncoder: { embedDim: 16 },
+  maskDecoder: { transformerDim: 16, mlpDim: 32, iouHeadHiddenDim: 16 },
+  cellfinder: { denseChannels: 16 },
+};
+
+/** The tiny preset with those changes. */
 export function tinyConfig(imgSize = 64): ModelConfig {
   const tiny = PRESETS['tiny'] as ModelConfig;
-  return { ...tiny, vit: { ...tiny.vit, imgSize, embedDim: 48 } };
+  return {
+    ...tiny,
+    vit: { ...tiny.vit, ...MINUTE.vit, imgSize },
+    promptEncoder: { ...tiny.promptEncoder, ...MINUTE.promptEncoder },
+    maskDecoder: { ...tiny.maskDecoder, ...MINUTE.maskDecoder },
+    cellfinder: { ...tiny.cellfinder, ...MINUTE.cellfinder },
+  };
 }
 
 /** Batches of simulated fields, by cursor, as the trainer asks for them. */
