@@ -9,5 +9,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   prepare: () => import('./verbs/prepare.js'),
   check: () => import('./verbs/check.js'),
   quickstart: () => import('./verbs/quickstart.js'),
+  info: () => import('./verbs/info.js'),
+  weights: () => import('./verbs/weights.js'),
   doctor: () => import('./verbs/doctor.js'),
 };

@@ -27,3 +27,19 @@ export function sharedCopies(name: string, config: ModelConfig): string[] {
   if (match === null) return [];
   return Array.from({ length: config.cellfinder.decLayers - 1 }, (_, i) => `${match[1]}${i + 1}${match[2]}`);
 }
+
+/** Every name that a file of a model holds, the copies of the shared heads too. */
+export function fileNames(config: ModelConfig): Map<string, { readonly shape: readonly number[] }> {
+  return new Map(
+    [...weightSpecs(config)].flatMap(([name, spec]) =>
+      [name, ...sharedCopies(name, config)].map((own) => [own, spec] as const),
+    ),
+  );
+}
+
+/** Names of the third SAM that the released checkpoint has besides its mask branch `model_cp`; inference does not use it. */
+export function spareNames(config: ModelConfig): ReadonlySet<string> {
+  if (config.maskBranch !== 'model_cp') return new Set();
+  const names = [...weightSpecs(config).keys()].filter((name) => name.startsWith('model_cp.'));
+  return new Set(names.map((name) => name.replace('model_cp.', 'model.')));
+}

@@ -2,7 +2,7 @@ import type { ArrayInfo, ArraySource, NamedArray, NamedArrays } from '../core/ar
 import { type Problem, WeightsError } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
-import { sharedCopies, weightSpecs } from './cellsamSpecs.js';
+import { sharedCopies, spareNames, weightSpecs } from './cellsamSpecs.js';
 import { mismatchError } from './mismatch.js';
 import { tensorFlowShape, toPublished, toTensorFlow } from './names.js';
 import type { ModelConfig } from './options.js';
@@ -91,12 +91,7 @@ function* filling(config: ModelConfig, entries: Entries, options: FillOptions): 
 function checkNames(config: ModelConfig, entries: Entries, options: FillOptions): void {
   const specs = weightSpecs(config);
   const copies = [...specs.keys()].flatMap((name) => sharedCopies(name, config));
-  // The released checkpoint has a third SAM besides the mask branch `model_cp`, which its inference does not use.
-  const spare =
-    config.maskBranch === 'model_cp'
-      ? [...specs.keys()].map((name) => name.replace(/^model_cp\./, 'model.'))
-      : [];
-  const known = new Set([...copies, ...spare]);
+  const known = new Set([...copies, ...spareNames(config)]);
   const { allowMissing = [], allowUnexpected = [] } = options;
   const isUnused = (name: string) =>
     !specs.has(name) && (known.has(name) || allowUnexpected.some((pattern) => pattern.test(name)));

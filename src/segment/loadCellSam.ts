@@ -1,7 +1,6 @@
 import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
-import { readSafetensors } from '../io/safetensors.js';
-import { CellSam } from '../models/cellsam.js';
+import type { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { loadModelFile } from '../weights/modelFile.js';
 import type { Cells } from './cells.js';
@@ -68,19 +67,20 @@ function isBoxes(boxes: Boxes | readonly Box[]): boxes is Boxes {
 }
 
 /**
- * Loads a model file, the shipped one when none is named: one that `cellsam train` wrote, or, with `config`, any `.safetensors` with published names.
+ * Loads a model file, the shipped one when none is named: one that `cellsam train` wrote, CellSAM's published checkpoint
+ * (`.pt`, `.safetensors`), or, with `config`, any weights under published names.
  *
+ * @param options.onUnused is told the names of weights that the model does not use
  * @throws WeightsError when it is not such a file
  */
 export async function loadCellSam(
   path: string = shippedModel,
-  options: Partial<SegmentOptions> & { readonly config?: ModelConfig } = {},
+  options: Partial<SegmentOptions> & {
+    readonly config?: ModelConfig;
+    readonly onUnused?: (names: readonly string[]) => void;
+  } = {},
 ): Promise<CellSegmenter> {
-  const { config, ...own } = options;
-  if (config !== undefined) {
-    const { tensors } = await readSafetensors(path);
-    return new CellSegmenter(CellSam.fromArrays(config, tensors), own);
-  }
-  const { model, card } = await loadModelFile(path);
+  const { config, onUnused, ...own } = options;
+  const { model, card } = await loadModelFile(path, config, onUnused === undefined ? {} : { onUnused });
   return new CellSegmenter(model, own, card.thresholds);
 }

@@ -1,18 +1,29 @@
-import type { NamedArrays } from '../core/arrays.js';
+import { z } from 'zod';
+import type { ArraySource, NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
-import { readSafetensors } from '../io/safetensors.js';
 import { writeSafetensors } from '../io/safetensorsWrite.js';
 import { CellSam } from '../models/cellsam.js';
-import { type ModelConfig, modelOptions } from '../models/options.js';
+import type { FillOptions } from '../models/fill.js';
+import type { ModelConfig } from '../models/options.js';
+import { type Identity, identify, withOwnNames } from './identify.js';
+import { openWeights } from './load.js';
+
+const storedThresholds = z.object({
+  box: z.number(),
+  boxShare: z.number(),
+  meanShare: z.number(),
+  iou: z.number(),
+  mask: z.number(),
+});
 
 /** The thresholds that `segment` understands; see src/segment/thresholds.ts. */
-export type StoredThresholds = Readonly<Record<'box' | 'boxShare' | 'meanShare' | 'iou' | 'mask', number>>;
+export type StoredThresholds = Readonly<z.infer<typeof storedThresholds>>;
 
 /** What a model file tells about itself besides its weights. */
 export interface ModelCard {
   readonly config: ModelConfig;
-  /** Found on validation images; `segment` uses them. */
-  readonly thresholds: StoredThresholds;
+  /** Found on validation images; `segment` uses them. Published checkpoints have none. */
+  readonly thresholds?: StoredThresholds;
   /** How it was made, in words. */
   readonly training: string;
   readonly licence: string;
@@ -21,7 +32,7 @@ export interface ModelCard {
 /** Writes weights and card as one `.safetensors` file; `half` stores float16. */
 export function saveModelFile(
   path: string,
-  weights: NamedArrays,
+  weights: NamedArrays | ArraySource,
   card: ModelCard,
   half = false,
 ): Promise<void> {
@@ -29,36 +40,68 @@ export function saveModelFile(
   const metadata = {
     format: 'cellsam-1',
     config: JSON.stringify(config),
-    thresholds: JSON.stringify(thresholds),
+    ...(thresholds === undefined ? {} : { thresholds: JSON.stringify(thresholds) }),
     training,
     licence,
   };
   return writeSafetensors(path, weights, { metadata, half });
 }
 
-/** Reads a model of ours. @throws WeightsError when the file does not describe its model, or names or shapes do not fit */
+/**
+ * Reads a model of ours, or CellSAM's published checkpoint in either form and format, weight by weight.
+ *
+ * @param config the sizes, for files that do not tell them
+ * @throws WeightsError when the file does not tell its model and `config` is absent, or names or shapes do not fit
+ */
 export async function loadModelFile(
   path: string,
+  config?: ModelConfig,
+  options: FillOptions = {},
 ): Promise<{ readonly model: CellSam; readonly card: ModelCard }> {
-  const { tensors, metadata } = await readSafetensors(path);
-  const { config, thresholds, training = '', licence = '' } = metadata;
-  if (config === undefined || thresholds === undefined) {
-    throw new WeightsError(`${path} does not describe its model`, {
+  const file = await openWeights(path);
+  try {
+    const { thresholds, training, licence = "its source's" } = file.metadata;
+    const identity = config === undefined ? complete(path, identify(file)) : undefined;
+    const own = config ?? (identity as Identity).config;
+    const card = {
+      config: own,
+      ...(thresholds === undefined ? {} : { thresholds: thresholdsIn(path, thresholds) }),
+      training: training ?? identity?.about ?? 'unknown',
+      licence,
+    };
+    const source = identity?.source ?? withOwnNames(file);
+    return { model: await CellSam.fromSource(own, source, options), card };
+  } finally {
+    await file.close();
+  }
+}
+
+/** @throws WeightsError when a file's weights alone do not make a model that finds cells */
+function complete(path: string, identity: Identity): Identity {
+  if (identity.kind === 'sam')
+    throw new WeightsError(`${path} is SAM, which has no detector`, {
       where: path,
-      fix: 'name a model.safetensors that `cellsam train` wrote',
+      fix: 'train one from it with `init: FILE` in the configuration of `cellsam train`',
+    });
+  if (identity.assumed.length > 0)
+    throw new WeightsError(
+      `${path} does not tell ${identity.assumed.map((s) => s.split(' ')[0]).join(', ')}`,
+      {
+        where: path,
+        fix: 'name a model.safetensors that `cellsam train` wrote, or give the configuration',
+      },
+    );
+  return identity;
+}
+
+function thresholdsIn(path: string, text: string): StoredThresholds {
+  try {
+    return storedThresholds.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new WeightsError(`${path}: its thresholds are not understood`, {
+      where: path,
+      fix: 'it was written by another version, or changed by hand',
+      cause,
     });
   }
-  const parsed = modelOptions.safeParse(JSON.parse(config));
-  if (!parsed.success)
-    throw new WeightsError(`${path}: its model configuration is not understood`, {
-      where: path,
-      cause: parsed.error,
-    });
-  const card = {
-    config: parsed.data,
-    thresholds: JSON.parse(thresholds) as StoredThresholds,
-    training,
-    licence,
-  };
-  return { model: CellSam.fromArrays(parsed.data, tensors), card };
 }
