@@ -4,7 +4,7 @@
  *   npm run bench -- evaluate
  */
 import { Random } from '../src/core/random.js';
-import { scoreImage } from '../src/evaluate/metrics.js';
+import { scoreImage } from '../src/evaluate/metrics/metrics.js';
 import { relabel } from '../src/image/labels.js';
 import type { LabelImage } from '../src/image/types.js';
 

@@ -7,7 +7,7 @@ export { readPixelImage as readImage } from './data/readImage.js';
 export type { Sample } from './data/sample.js';
 export { simulate } from './data/simulate/simulate.js';
 export type { Boxes, LabelImage, PixelImage } from './image/types.js';
-export { evaluateRun } from './jobs/evaluate.js';
+export { evaluate, evaluateJobOptions } from './jobs/evaluate.js';
 export { trainJob as train, trainJobOptions } from './jobs/train.js';
 export { Cells } from './segment/cells.js';
 export { CellSegmenter, loadCellSam } from './segment/loadCellSam.js';

@@ -4,6 +4,7 @@ import type { Verb } from './verb.js';
 export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   train: () => import('./verbs/train.js'),
   evaluate: () => import('./verbs/evaluate.js'),
+  compare: () => import('./verbs/compare.js'),
   segment: () => import('./verbs/segment.js'),
   simulate: () => import('./verbs/simulate.js'),
   prepare: () => import('./verbs/prepare.js'),

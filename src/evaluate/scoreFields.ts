@@ -1,40 +1,33 @@
 import { throwIfAborted } from '../core/errors.js';
-import { type JobContext, silent } from '../core/events.js';
+import type { JobContext } from '../core/events.js';
 import type { PreparedField } from '../data/batches.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
-import type { CellSam } from '../models/cellsam.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
-import type { Thresholds } from '../segment/thresholds.js';
-import { countsAtHalf, f1 } from './f1.js';
+import type { CellSegmenter } from '../segment/loadCellSam.js';
+import type { Annotated } from './calibrate.js';
+import { f1AtHalf } from './metrics/metrics.js';
 
 /** One scored field. */
-export interface FieldScore {
+export interface FieldScore extends Annotated {
   readonly id: string;
+  /** At IoU 0.5. */
   readonly f1: number;
-  readonly tp: number;
-  readonly fp: number;
-  readonly fn: number;
-  readonly image: PixelImage;
-  readonly truth: LabelImage;
   readonly predicted: LabelImage;
 }
 
-/** Segments fields and counts cells matched at IoU 0.5; larger fields are tiled as `cellsam segment` does. */
+/** F1 at IoU 0.5 of each field; larger fields are tiled as `cellsam segment` does. */
 export async function scoreFields(
   segmenter: CellSegmenter,
   fields: readonly PreparedField[],
   context: JobContext,
 ): Promise<FieldScore[]> {
   const scores: FieldScore[] = [];
-  for (const [done, { id, grey, labels }] of fields.entries()) {
+  for (const [done, field] of fields.entries()) {
+    const { id } = field;
+    const { image, truth } = annotated(field);
     throwIfAborted(context.signal);
-    const { height, width } = labels;
-    const data = grey.map((value) => 255 * value);
-    const image: PixelImage = { height, width, channels: ['whole-cell'], data, range: [0, 255] };
-    const cells = await segmenter.segment(image);
-    const counts = countsAtHalf(labels, cells.labels);
-    scores.push({ id, f1: f1(counts), ...counts, image, truth: labels, predicted: cells.labels });
+    const { labels } = await segmenter.segment(image);
+    scores.push({ id, image, truth, predicted: labels, f1: f1AtHalf(truth, labels) });
     context.emit({
       kind: 'progress',
       done: done + 1,
@@ -51,26 +44,10 @@ export function centralFields(fields: readonly PreparedField[], side: number): P
   return fields.map((field) => ({ ...field, ...centralView(field.grey, field.labels, side) }));
 }
 
-/** Thresholds of a model that scores its proposals by their expected IoU: the box score decides alone. */
-export function plainThresholds(box: number): Thresholds {
-  return { box, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5 };
-}
-
-/** The box threshold with the best mean F1 on these fields, and that mean. */
-export async function calibrate(
-  model: CellSam,
-  fields: readonly PreparedField[],
-  context: JobContext,
-): Promise<{ readonly thresholds: Thresholds; readonly f1: number }> {
-  let best = { thresholds: plainThresholds(0.4), f1: -1 };
-  for (const box of [0.15, 0.25, 0.35, 0.45]) {
-    const thresholds = plainThresholds(box);
-    const scores = await scoreFields(new CellSegmenter(model, { minSize: 20 }, thresholds), fields, {
-      ...context,
-      emit: silent,
-    });
-    const f1 = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
-    if (f1 > best.f1) best = { thresholds, f1 };
-  }
-  return best;
+/** A prepared field as an image that can be segmented. */
+export function annotated({ grey, labels }: PreparedField): Annotated {
+  const { height, width } = labels;
+  const data = grey.map((value) => 255 * value);
+  const image: PixelImage = { height, width, channels: ['whole-cell'], data, range: [0, 255] };
+  return { image, truth: labels };
 }

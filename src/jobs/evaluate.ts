@@ -1,97 +1,290 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { loadConfig } from '../config/load.js';
-import { DataError } from '../core/errors.js';
+import { DataError, UsageError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { exists, writeFileAtomic } from '../core/files.js';
-import { sha256OfFile } from '../core/hash.js';
-import { Random } from '../core/random.js';
-import { prepareFields } from '../data/batches.js';
+import { sha256, sha256OfFile } from '../core/hash.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
-import { f1, meanWithInterval } from '../evaluate/f1.js';
-import { reportPage } from '../evaluate/report.js';
-import { type FieldScore, scoreFields } from '../evaluate/scoreFields.js';
-import { loadCellSam } from '../segment/loadCellSam.js';
-import { trainJobOptions } from './train.js';
+import { DATA_PATHS, dataOptions } from '../data/options.js';
+import type { Sample } from '../data/sample.js';
+import { calibrate, fullSweep } from '../evaluate/calibrate.js';
+import type { Case } from '../evaluate/cases.js';
+import { refuseShared, repeats } from '../evaluate/heldOut.js';
+import { BINARY } from '../evaluate/labelFiles.js';
+import { folderCases, modelCases, predictedCases, readGroups } from '../evaluate/sources.js';
+import { type EvaluateResult, evaluateCases, type Origin } from '../evaluate/writeReport.js';
+import { CellSegmenter } from '../segment/loadCellSam.js';
+import { segmentOptions } from '../segment/options.js';
+import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
+import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 
 export const evaluateJobOptions = z.strictObject({
-  run: z.string().describe('folder of a training run'),
-  split: z.enum(SPLITS).default('heldout').describe('which part of its dataset'),
-  out: z.string().optional().describe('folder for the report; <run>/report when absent'),
+  model: z.string().optional().describe('folder of a training run, or a model file'),
+  pred: z.string().optional().describe('folder of masks, of any program'),
+  truth: z.string().optional().describe('folder of true masks'),
+  config: z
+    .string()
+    .optional()
+    .describe("YAML with `datasets:`, or a training configuration; a run's own when absent"),
+  split: z.enum(SPLITS).optional().describe('which part of the data sets; heldout when absent'),
+  groups: z.string().optional().describe('JSON file: {"<kind of image>": ["<image id>", ...]}'),
+  boxes: z.enum(['detected', 'truth']).default('detected').describe('where boxes come from'),
+  binary: z.enum(BINARY).default('refuse').describe('masks whose objects all have the same value'),
+  shared: z.enum(['refuse', 'allow']).default('refuse').describe('images that trained the model'),
+  calibrate: z.boolean().default(false).describe('first find thresholds on the validation part'),
+  out: z.string().optional().describe('folder for the report'),
+  force: z.boolean().default(false).describe('also when nothing has changed'),
+  segment: segmentOptions.prefault({}).describe('how cells are made'),
 });
 
-export interface EvaluateResult {
-  readonly split: string;
-  readonly images: number;
-  /** Mean over images of F1 at IoU 0.5, and its 95 % bootstrap interval. */
-  readonly mean_f1: number;
-  readonly interval: readonly [low: number, high: number];
-  /** From summed counts. */
-  readonly pooled_f1: number;
-  readonly report: string;
-  readonly perImage: readonly {
-    readonly id: string;
-    readonly f1: number;
-    readonly tp: number;
-    readonly fp: number;
-    readonly fn: number;
-  }[];
+export type EvaluateJob = z.infer<typeof evaluateJobOptions>;
+
+/** Data sets to score on. */
+const evaluationOptions = z.strictObject({
+  datasets: z
+    .record(
+      z.string(),
+      z.strictObject({
+        data: dataOptions.describe('annotated images'),
+        split: z.enum(SPLITS).default('heldout').describe('which part is scored'),
+        groups: z.string().optional().describe('JSON file with kinds of images'),
+      }),
+    )
+    .describe('data sets by the name that the report shows'),
+});
+
+const EVALUATION_PATHS = [...DATA_PATHS.map((key) => `datasets.*.data.${key}`), 'datasets.*.groups'];
+
+interface Wanted {
+  readonly name: string;
+  readonly samples: readonly Sample[];
+  readonly split: (typeof SPLITS)[number];
+  readonly groups: string | undefined;
 }
 
-/** Segments a part of a run's dataset with its best model and writes a report. @throws DataError when there is no model */
-export async function evaluateRun(
-  options: z.infer<typeof evaluateJobOptions>,
-  context: JobContext,
-): Promise<EvaluateResult> {
-  const modelPath = join(options.run, 'model.safetensors');
-  if (!(await exists(modelPath))) {
-    throw new DataError(`${options.run} holds no model.safetensors`, {
-      where: options.run,
-      fix: 'name the folder of a run that has evaluated at least once',
-    });
+/**
+ * Scores a model's or any program's masks and writes a report.
+ *
+ * @throws UsageError when it is not told what to score against what
+ * @throws DataError naming every file that cannot be scored, or every held-out image that trained the model
+ */
+export async function evaluate(job: EvaluateJob, context: JobContext): Promise<EvaluateResult> {
+  const { model, pred, truth, config } = job;
+  if (model === undefined && pred !== undefined && truth !== undefined) {
+    const cases = await folderCases(pred, truth, job.binary);
+    const madeFrom: Origin['madeFrom'] = [
+      ['Predicted masks', pred],
+      ['True masks', truth],
+    ];
+    const origin = { title: `Masks of ${pred} against ${truth}`, madeFrom, attachments: [], warnings: [] };
+    return evaluateCases(cases, origin, job.out ?? join(pred, 'report'), job.force, context);
   }
-  const { config } = await loadConfig(trainJobOptions, join(options.run, 'config.yaml'));
-  const dataset = await openDataset(config.data, process.cwd());
-  const fields = prepareFields(await dataset.readSplit(options.split, context));
-  const segmenter = await loadCellSam(modelPath, { minSize: 20 });
-  const scores = await scoreFields(segmenter, fields, context);
-  segmenter.dispose();
-  const out = options.out ?? join(options.run, 'report');
-  const result = summarise(scores, options.split, join(out, 'report.html'));
-  const madeFrom = {
-    model: modelPath,
-    modelHash: await sha256OfFile(modelPath),
-    config: await readFile(join(options.run, 'config.yaml'), 'utf8'),
-  };
-  await writeFileAtomic(
-    join(out, 'summary.json'),
-    JSON.stringify({ ...result, madeFrom, madeAt: new Date().toISOString() }, null, 2),
-  );
-  await writeFileAtomic(
-    join(out, 'per_image.csv'),
-    ['id,f1,tp,fp,fn', ...scores.map((s) => `${s.id},${s.f1},${s.tp},${s.fp},${s.fn}`)].join('\n'),
-  );
-  await writeFileAtomic(join(out, 'report.html'), await reportPage(scores, result, madeFrom));
-  return result;
+  if (model === undefined && pred !== undefined && config !== undefined) {
+    const cases: Case[] = [];
+    for (const set of await wantedSets(job, undefined, context))
+      cases.push(
+        ...(await predictedCases(set.name, set.samples, pred, job.binary, await readGroups(set.groups))),
+      );
+    const madeFrom: Origin['madeFrom'] = [
+      ['Predicted masks', pred],
+      ['Data sets', config],
+    ];
+    const origin = { title: `Masks of ${pred}`, madeFrom, attachments: [], warnings: [] };
+    return evaluateCases(cases, origin, job.out ?? join(pred, 'report'), job.force, context);
+  }
+  if (model === undefined || pred !== undefined || truth !== undefined)
+    throw new UsageError('what should be scored against what?', {
+      fix: 'pass --model with --config (a run folder brings its own), or --pred with --truth or --config',
+    });
+  return evaluateModel(job, model, context);
 }
 
-function summarise(scores: readonly FieldScore[], split: string, report: string): EvaluateResult {
-  const random = new Random('bootstrap');
-  const { mean, low, high } = meanWithInterval(
-    scores.map((s) => s.f1),
-    () => random.uniform(),
+async function evaluateModel(job: EvaluateJob, given: string, context: JobContext): Promise<EvaluateResult> {
+  const isRun = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
+  const file = isRun ? join(given, 'model.safetensors') : given;
+  if (!(await exists(file)))
+    throw new DataError(isRun ? `${given} holds no model.safetensors` : `there is no file ${file}`, {
+      where: given,
+      fix: 'name a model file, or the folder of a run that has evaluated at least once',
+    });
+  const runConfig = isRun ? join(given, 'config.yaml') : undefined;
+  const sets = await wantedSets(job, runConfig, context);
+  const warnings: string[] = await leaks(job, sets, runConfig, context);
+  if (job.calibrate) await calibrateFile(file, job, runConfig, context);
+  const { model, card } = await loadModelFile(file);
+  const segmenter = new CellSegmenter(model, job.segment, card.thresholds);
+  try {
+    const cases: Case[] = [];
+    for (const { name, samples, groups } of sets) {
+      const options = { segment: job.segment, trueBoxes: job.boxes === 'truth' };
+      cases.push(...modelCases(name, samples, segmenter, options, await readGroups(groups)));
+    }
+    const settings = { boxes: job.boxes, ...job.segment, thresholds: segmenter.segmenter.thresholds };
+    const origin: Origin = {
+      title: `Cells found by ${given}${job.boxes === 'truth' ? ', with true boxes' : ''}`,
+      madeFrom: [
+        ['Model', file],
+        ['SHA-256 of the model', await sha256OfFile(file)],
+        [
+          'Images',
+          sets
+            .map(({ name, split, samples }) => `${name}: ${samples.length} of the ${split} part`)
+            .join('; '),
+        ],
+      ],
+      attachments: [
+        ['Settings', JSON.stringify(settings, null, 2)],
+        [
+          'Model card',
+          [
+            `training: ${card.training}`,
+            `licence: ${card.licence}`,
+            `configuration: ${JSON.stringify(card.config)}`,
+          ].join('\n'),
+        ],
+        ...(runConfig === undefined
+          ? []
+          : [['Training configuration', await readFile(runConfig, 'utf8')] as const]),
+      ],
+      warnings,
+    };
+    const out = job.out ?? (isRun ? join(given, 'report') : `${file.replace(/\.safetensors$/, '')}-report`);
+    return await evaluateCases(cases, origin, out, job.force, context);
+  } finally {
+    segmenter.dispose();
+  }
+}
+
+/** Reads the samples of every data set that is asked for. */
+async function wantedSets(
+  job: EvaluateJob,
+  runConfig: string | undefined,
+  context: JobContext,
+): Promise<Wanted[]> {
+  const path = job.config ?? runConfig;
+  if (path === undefined)
+    throw new UsageError('on which images?', {
+      fix: 'pass --config with a training configuration or a list of data sets',
+    });
+  const hasList = /^datasets\s*:/m.test(await readFile(path, 'utf8').catch(() => ''));
+  if (!hasList) {
+    const { config, folder } = await loadConfig(trainJobOptions, path, [], TRAIN_JOB_PATHS);
+    const split = job.split ?? 'heldout';
+    const samples = await withMasks(
+      await (await openDataset(config.data, folder)).readSplit(split, context),
+      context,
+    );
+    return [{ name: config.data.type ?? basename(config.data.root), samples, split, groups: job.groups }];
+  }
+  const { config, folder } = await loadConfig(evaluationOptions, path, [], EVALUATION_PATHS);
+  const sets: Wanted[] = [];
+  for (const [name, set] of Object.entries(config.datasets)) {
+    const split = job.split ?? set.split;
+    const samples = await withMasks(
+      await (await openDataset(set.data, folder)).readSplit(split, context),
+      context,
+    );
+    sets.push({ name, samples, split, groups: set.groups ?? job.groups });
+  }
+  return sets;
+}
+
+function withMasks(samples: readonly Sample[], { emit }: JobContext): Sample[] {
+  const usable = samples.filter(({ instances }) => instances.kind === 'labels');
+  const without = samples.filter((sample) => !usable.includes(sample)).map(({ id }) => id);
+  if (usable.length === 0)
+    throw new DataError('no image of this part has masks', { where: without[0] ?? 'data' });
+  if (without.length > 0)
+    emit({
+      kind: 'warning',
+      message: `${without.length} images without masks are not scored`,
+      where: without.slice(0, 3).join(', '),
+    });
+  return usable;
+}
+
+/** Refuses held-out images that trained the model; tells what could not be checked. */
+async function leaks(
+  job: EvaluateJob,
+  sets: readonly Wanted[],
+  runConfig: string | undefined,
+  context: JobContext,
+): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const { name, split, samples } of sets) {
+    if (split !== 'heldout')
+      warnings.push(
+        `${name}: these are ${split} images, not held-out ones; scores of unseen images are lower.`,
+      );
+    for (const ids of repeats(samples))
+      warnings.push(`${name}: the same pixels under several names: ${ids.join(', ')}.`);
+  }
+  const heldOut = sets.filter(({ split }) => split === 'heldout').flatMap(({ samples }) => samples);
+  if (heldOut.length === 0) return warnings;
+  if (runConfig === undefined) {
+    warnings.push(
+      'Whether these images trained the model could not be checked: name the run folder instead of the file.',
+    );
+    return warnings;
+  }
+  const trained = await trainedHashes(runConfig, context);
+  if (job.shared === 'refuse') refuseShared(heldOut, trained);
+  else {
+    const count = heldOut.filter(({ source }) => trained.has(source.contentHash)).length;
+    if (count > 0)
+      warnings.push(
+        `${count} of these images trained the model: the scores say nothing about unseen images.`,
+      );
+  }
+  return warnings;
+}
+
+/** Hashes of a run's training and validation images; kept beside the run, under the hash of its configuration. */
+async function trainedHashes(runConfig: string, context: JobContext): Promise<ReadonlyMap<string, string>> {
+  const path = join(dirname(runConfig), 'image-hashes.json');
+  const key = sha256(await readFile(runConfig, 'utf8'));
+  try {
+    const kept = JSON.parse(await readFile(path, 'utf8')) as {
+      config: string;
+      images: Record<string, string>;
+    };
+    if (kept.config === key) return new Map(Object.entries(kept.images));
+  } catch {
+    // not there yet
+  }
+  const { config, folder } = await loadConfig(trainJobOptions, runConfig, [], TRAIN_JOB_PATHS);
+  const dataset = await openDataset(config.data, folder);
+  const images: Record<string, string> = {};
+  for (const split of ['train', 'val'] as const)
+    for (const { id, source } of await dataset.readSplit(split, context)) images[source.contentHash] = id;
+  await writeFileAtomic(path, JSON.stringify({ config: key, images }));
+  return new Map(Object.entries(images));
+}
+
+/** Finds the thresholds on the validation part and writes them into the model's file. */
+async function calibrateFile(
+  file: string,
+  job: EvaluateJob,
+  runConfig: string | undefined,
+  context: JobContext,
+): Promise<void> {
+  const sets = await wantedSets({ ...job, split: 'val' }, runConfig, context);
+  const images = sets.flatMap(({ samples }) =>
+    samples.flatMap(({ image, instances }) =>
+      instances.kind === 'labels' ? [{ image, truth: instances.labels }] : [],
+    ),
   );
-  const sum = (key: 'tp' | 'fp' | 'fn') => scores.reduce((total, s) => total + s[key], 0);
-  const pooled = f1({ tp: sum('tp'), fp: sum('fp'), fn: sum('fn') });
-  const perImage = scores.map((s) => ({ id: s.id, f1: s.f1, tp: s.tp, fp: s.fp, fn: s.fn }));
-  return {
-    split,
-    images: scores.length,
-    mean_f1: mean,
-    interval: [low, high],
-    pooled_f1: pooled,
-    report,
-    perImage,
-  };
+  const { model, card } = await loadModelFile(file);
+  const { boxThreshold: _given, ...options } = job.segment;
+  try {
+    const before = new CellSegmenter(model, options, card.thresholds).segmenter.thresholds;
+    const found = await calibrate(model, images, fullSweep, { ...options, thresholds: 'model' }, context);
+    const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
+    context.emit({ kind: 'note', message });
+    await saveModelFile(file, model.toArrays(), { ...card, thresholds: found.thresholds });
+  } finally {
+    model.dispose();
+  }
 }

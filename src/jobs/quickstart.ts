@@ -7,11 +7,12 @@ import { exists } from '../core/files.js';
 import { Random } from '../core/random.js';
 import { prepareFields } from '../data/batches.js';
 import { openDataset } from '../data/dataset.js';
-import { plainThresholds, scoreFields } from '../evaluate/scoreFields.js';
+import { plainThresholds } from '../evaluate/calibrate.js';
+import { scoreFields } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
 import { isFinished } from '../train/runFolder.js';
-import { evaluateRun } from './evaluate.js';
+import { evaluate, evaluateJobOptions } from './evaluate.js';
 import { modelConfig } from './modelSection.js';
 import { segmentFiles, segmentJob } from './segment.js';
 import { simulateFields } from './simulate.js';
@@ -53,7 +54,11 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
     context,
   );
   untrained.dispose();
-  const evaluated = await evaluateRun({ run: runFolder, split: 'heldout' }, context);
+  const evaluated = await evaluate(
+    evaluateJobOptions.parse({ model: runFolder, segment: { minSize: 20 } }),
+    context,
+  );
+  const f1 = evaluated.datasets[0]?.metrics['f1_50'] ?? { mean: 0, low: 0, high: 0 };
 
   const demo = join(runFolder, 'demo');
   await rm(demo, { recursive: true, force: true });
@@ -71,12 +76,12 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
     overwrite: true,
   });
   await segmentFiles(job, context);
-  const before = scores.reduce((sum, s) => sum + s.f1, 0) / Math.max(1, scores.length);
+  const before = scores.reduce((sum, { f1: own }) => sum + own, 0) / Math.max(1, scores.length);
   return {
     folder: runFolder,
     before,
-    after: evaluated.mean_f1,
-    interval: evaluated.interval,
+    after: f1.mean,
+    interval: [f1.low, f1.high],
     report: evaluated.report,
     masks,
   };

@@ -1,3 +1,4 @@
+import { suppress, takeBoxes } from '../image/boxes.js';
 import type { Detection, MaskLogits, Prompt } from '../models/types.js';
 
 /** An encoded batch of images; only the engine that made it knows what is inside. */
@@ -18,10 +19,22 @@ export interface Engine {
   readonly hasDynamicThreshold: boolean;
   /** @param images `[B, S, S, 3]`, normalised */
   encode(images: Float32Array, batch: number): Promise<Embedding>;
-  /** For each image every candidate in falling order of score, one a query; duplicates of dense proposals removed. */
-  detect(embedding: Embedding): Promise<Detection[]>;
+  /**
+   * For each image every candidate in falling order of score.
+   *
+   * @param sameCell boxes with a larger IoU than this are one cell and the better is kept; 1 keeps all; the engine's own
+   *   choice when absent (0.3 for dense proposals, all of a detector with queries)
+   */
+  detect(embedding: Embedding, sameCell?: number): Promise<Detection[]>;
   /** One mask a prompt, for each image of the batch. */
   decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]>;
   release(embedding: Embedding): void;
   dispose(): void;
+}
+
+/** Non-maximum suppression: of boxes whose IoU is above `sameCell` the best-scored is kept; 1 keeps all. */
+export function withoutDuplicates({ boxes, scores }: Detection, sameCell: number): Detection {
+  if (sameCell >= 1) return { boxes, scores };
+  const kept = suppress(boxes, scores, sameCell);
+  return { boxes: takeBoxes(boxes, kept), scores: Float32Array.from(kept, (i) => scores[i] as number) };
 }

@@ -1,9 +1,11 @@
 import { boxesFrom } from '../image/boxes.js';
+import { brightCells, stainToGrey } from '../image/channels.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { loadModelFile } from '../weights/modelFile.js';
 import type { Cells } from './cells.js';
+import type { Engine } from './engine.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
@@ -21,9 +23,15 @@ export class CellSegmenter {
   readonly model: CellSam;
   readonly segmenter: Segmenter;
 
-  constructor(model: CellSam, options: Partial<SegmentOptions> = {}, stored?: Thresholds) {
+  /** @param engine in place of the live model itself, e.g. one that remembers */
+  constructor(
+    model: CellSam,
+    options: Partial<SegmentOptions> = {},
+    stored?: Thresholds,
+    engine: Engine = new TensorFlowEngine(model),
+  ) {
     this.model = model;
-    this.segmenter = new Segmenter(new TensorFlowEngine(model), options, stored);
+    this.segmenter = new Segmenter(engine, options, stored);
   }
 
   /** Side of tiles for an image of this size and what they share, or undefined where it is segmented whole. */
@@ -37,22 +45,28 @@ export class CellSegmenter {
     return { tile, overlap: options.overlap ?? Math.round(tile / (isNative ? 4 : 8)) };
   }
 
+  /** The image as the model was trained to see it: whether its background is bright is decided before it is tiled. */
+  asSeen(image: PixelImage): PixelImage {
+    return this.segmenter.fit === 'native' ? brightCells(image).image : stainToGrey(image);
+  }
+
   /**
    * Segments one image; large ones in tiles.
    *
    * @param request given boxes or prompts, an abort signal, a listener for progress
    */
   async segment(
-    image: PixelImage,
+    given: PixelImage,
     request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
   ): Promise<Cells> {
+    const image = this.asSeen(given);
     const { boxes, ...rest } = request;
     const tiles = this.tilesFor(image.height, image.width);
     if (boxes === undefined && rest.prompts === undefined && tiles !== undefined) {
       return segmentTiled(this.segmenter, image, { ...tiles, ...rest });
     }
-    const given = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
-    return this.segmenter.segment(image, { ...rest, ...given });
+    const prompts = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
+    return this.segmenter.segment(image, { ...rest, ...prompts });
   }
 
   dispose(): void {

@@ -78,7 +78,7 @@ export class Segmenter {
 
   /** The detector's boxes above the threshold that start inside the content. */
   async #found(embedding: Embedding, frame: Frame): Promise<ScoredPrompt[]> {
-    const [detection] = await this.engine.detect(embedding);
+    const [detection] = await this.engine.detect(embedding, this.thresholds.sameCell);
     if (detection === undefined) return [];
     const { scores, boxes } = detection;
     const limit = this.engine.hasDynamicThreshold

@@ -9,6 +9,8 @@ export interface Thresholds {
   readonly iou: number;
   /** Probability that a pixel must exceed to belong to the cell. */
   readonly mask: number;
+  /** Boxes with a larger IoU are one cell; the engine's own choice when absent. */
+  readonly sameCell?: number | undefined;
 }
 
 /** The three sets that were published with CellSAM: in its Methods, in its library, in its evaluation runs. */

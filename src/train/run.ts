@@ -3,7 +3,7 @@ import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
 import { batchAt, type PreparedField } from '../data/batches.js';
 import type { ViewOptions } from '../data/transforms/view.js';
-import { plainThresholds } from '../evaluate/scoreFields.js';
+import { plainThresholds } from '../evaluate/calibrate.js';
 import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { saveModelFile } from '../weights/modelFile.js';

@@ -14,6 +14,7 @@ const storedThresholds = z.object({
   meanShare: z.number(),
   iou: z.number(),
   mask: z.number(),
+  sameCell: z.number().optional(),
 });
 
 /** The thresholds that `segment` understands; see src/segment/thresholds.ts. */

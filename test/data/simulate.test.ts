@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { MODALITIES } from '../../src/data/simulate/modalities.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
-import { countsAtHalf, f1 } from '../../src/evaluate/f1.js';
+import { f1AtHalf } from '../../src/evaluate/metrics/metrics.js';
 import { components } from '../../src/image/labels.js';
 
 /** Otsu's threshold of values 0..255. */
@@ -70,7 +70,7 @@ describe('synthetic microscopy', () => {
         const limit = otsu(grey);
         const sides = [(v: number) => v > limit, (v: number) => v <= limit].map((isCell) => {
           const mask = Uint8Array.from(grey, (v) => (isCell(v) ? 1 : 0));
-          return f1(countsAtHalf(labels, components(mask, 160, 160, 8)));
+          return f1AtHalf(labels, components(mask, 160, 160, 8));
         });
         return Math.max(...sides);
       });

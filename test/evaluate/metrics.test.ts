@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
-import { matchAll, matchAtLeast } from '../../src/evaluate/match.js';
-import { type ImageScores, meanF1, poolScores, scoreImage } from '../../src/evaluate/metrics.js';
+import { matchAll, matchAtLeast } from '../../src/evaluate/metrics/match.js';
+import { type ImageScores, meanF1, poolScores, scoreImage } from '../../src/evaluate/metrics/metrics.js';
 import { relabel } from '../../src/image/labels.js';
 import { type OverlapTable, overlapIou, overlapTable } from '../../src/image/overlap.js';
 import type { LabelImage } from '../../src/image/types.js';

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { plainThresholds } from '../../src/evaluate/scoreFields.js';
+import { plainThresholds } from '../../src/evaluate/calibrate.js';
 import { type Checkpoint, loadNewestCheckpoint, saveCheckpoint } from '../../src/train/checkpoint.js';
 import { tinyConfig } from '../support/tinyModel.js';
 

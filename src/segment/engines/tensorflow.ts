@@ -1,11 +1,11 @@
-import { suppress, takeBoxes } from '../../image/boxes.js';
+import { takeBoxes } from '../../image/boxes.js';
 import type { Boxes } from '../../image/types.js';
 import { type CellSam, type DetectorOutput, disposeEncoded, type Encoded } from '../../models/cellsam.js';
 import { maskDecoderTokenSide } from '../../models/sam/maskDecoderTokenSide.js';
 import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { tf } from '../../tf/index.js';
-import type { Embedding, Engine } from '../engine.js';
+import { type Embedding, type Engine, withoutDuplicates } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
   readonly encoded: Encoded;
@@ -16,8 +16,8 @@ interface TensorEmbedding extends Embedding {
 
 /** Dense proposals below this are never cells. */
 const lowestScore = 0.05;
-/** Dense proposals that overlap more are the same cell. */
-const sameCell = 0.3;
+/** Dense proposals that overlap more are the same cell, unless calibration found another limit. */
+const usualSameCell = 0.3;
 
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {
@@ -60,10 +60,12 @@ export class TensorFlowEngine implements Engine {
     }
   }
 
-  async detect(embedding: Embedding): Promise<Detection[]> {
+  async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
     const output = this.#model.detect(encodedOf(embedding));
     try {
-      return await detections(output, embedding.batch, this.side);
+      const found = await detections(output, embedding.batch, this.side);
+      const limit = sameCell ?? (output.kind === 'dense' ? usualSameCell : 1);
+      return found.map((detection) => withoutDuplicates(detection, limit));
     } finally {
       tf.dispose(output);
     }
@@ -176,7 +178,7 @@ async function detections(output: DetectorOutput, batch: number, side: number): 
   return Array.from({ length: batch }, (_, b) => {
     const own = allScores.subarray(b * each, (b + 1) * each);
     const xyxy = allBoxes.subarray(b * each * 4, (b + 1) * each * 4);
-    return output.kind === 'dense' ? best(own, xyxy) : ordered(own, { count: each, xyxy });
+    return output.kind === 'dense' ? likely(own, xyxy) : ordered(own, { count: each, xyxy });
   });
 }
 
@@ -186,11 +188,9 @@ function ordered(scores: Float32Array, boxes: Boxes): Detection {
   return { boxes: takeBoxes(boxes, order), scores: Float32Array.from(order, (i) => scores[i] as number) };
 }
 
-/** Dense proposals after non-maximum suppression. */
-function best(scores: Float32Array, xyxy: Float32Array): Detection {
-  const likely = [...scores.keys()].filter((i) => (scores[i] as number) > lowestScore);
-  const boxes = takeBoxes({ count: scores.length, xyxy }, likely);
-  const own = Float32Array.from(likely, (i) => scores[i] as number);
-  const kept = suppress(boxes, own, sameCell);
-  return { boxes: takeBoxes(boxes, kept), scores: Float32Array.from(kept, (i) => own[i] as number) };
+/** Dense proposals that may be cells, in falling order of score. */
+function likely(scores: Float32Array, xyxy: Float32Array): Detection {
+  const kept = [...scores.keys()].filter((i) => (scores[i] as number) > lowestScore);
+  const own = Float32Array.from(kept, (i) => scores[i] as number);
+  return ordered(own, takeBoxes({ count: scores.length, xyxy }, kept));
 }

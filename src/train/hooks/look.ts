@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type JobContext, silent } from '../../core/events.js';
 import { writeFileAtomic } from '../../core/files.js';
 import type { PreparedField } from '../../data/batches.js';
-import { calibrate, scoreFields } from '../../evaluate/scoreFields.js';
+import { boxSweep, calibrate } from '../../evaluate/calibrate.js';
+import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
 import { overlay } from '../../image/draw.js';
 import { writePng } from '../../io/png.js';
 import type { CellSam } from '../../models/cellsam.js';
@@ -40,7 +41,7 @@ export async function look(
   parts: LookParts,
 ): Promise<{ readonly f1: number; readonly previews: readonly Preview[] }> {
   const { folder, model, validation, context } = parts;
-  const found = await calibrate(model, validation, context);
+  const found = await calibrate(model, validation.map(annotated), boxSweep, { minSize: 20 }, context);
   const before = parts.standing();
   const isBest = before.lastLook === 0 || found.f1 > before.best.f1;
   const change = isBest ? 'the best so far' : `best ${before.best.f1.toFixed(3)} at step ${before.best.step}`;

@@ -1,4 +1,4 @@
-import { type OverlapTable, overlapIou } from '../image/overlap.js';
+import { type OverlapTable, overlapIou } from '../../image/overlap.js';
 
 /** Row k of the overlap table, for each matched pair. */
 export type Pairs = readonly number[];
