@@ -1,125 +1,146 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { DataError, reason } from '../core/errors.js';
-import { readNpy } from './npy.js';
-import { readPng } from './png.js';
+import { checkSize, type RawImage, rangeOf } from './raw.js';
 
-/** An array as its file holds it: nothing scaled, clipped or reordered. */
-export interface RawImage {
-  /** `[H, W, C]`, or `[pages, H, W, C]` for a TIFF of several pages; of an npy, its own shape. */
-  readonly shape: readonly number[];
-  readonly data: ArrayLike<number>;
-  /** The values that the file's number type can hold; of floats, the values found. */
-  readonly range: readonly [low: number, high: number];
+export type { RawImage } from './raw.js';
+
+type Read = (bytes: Uint8Array, path: string, variable: string | undefined) => Promise<RawImage>;
+
+interface Reader {
+  readonly matches: (head: string, path: string) => boolean;
+  readonly read: Read;
 }
 
-/** A larger image is refused before its pixels are allocated. */
-const MAX_VALUES = 2 ** 29;
-const VENDOR = /\.(czi|nd2|lif|lsm|oib|oif|vsi|svs|ndpi|mrxs|scn)$/i;
+/** Every image format: how its first bytes look, and what reads it. */
+const READERS: Readonly<Record<string, Reader>> = {
+  PNG: { matches: (head) => head.startsWith('\x89PNG'), read: readPngImage },
+  TIFF: {
+    matches: (head) => head.startsWith('II') || head.startsWith('MM'),
+    read: async (bytes, path) => (await import('./tiff/read.js')).readTiff(bytes, path),
+  },
+  npy: { matches: (head) => head.startsWith('\x93NUMPY'), read: readNpyImage },
+  JPEG: {
+    matches: (head) => head.startsWith('\xff\xd8\xff'),
+    read: async (bytes, path) => (await import('./picture.js')).readPicture(bytes, path),
+  },
+  WebP: {
+    matches: (head) => head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP',
+    read: async (bytes, path) => (await import('./picture.js')).readPicture(bytes, path),
+  },
+  BMP: {
+    matches: (head) => head.startsWith('BM'),
+    read: async (bytes, path) => (await import('./bmp.js')).readBmp(bytes, path),
+  },
+  'MATLAB 5': {
+    matches: (head, path) => head.startsWith('MATLAB') || (head.startsWith('\x89HDF') && /\.mat$/i.test(path)),
+    read: readMatImage,
+  },
+  NIfTI: {
+    matches: (_, path) => /\.nii(\.gz)?$/i.test(path),
+    read: async (bytes, path) => (await import('./nifti.js')).readNifti(bytes, path),
+  },
+};
 
-/** Reads an image by its first bytes. @throws DataError naming the file and the repair */
-export async function decodeFile(path: string): Promise<RawImage> {
+const VENDOR = /\.(czi|nd2|lif|lsm|oib|oif|vsi|vms|ims|dv|zvi|stk|svs|ndpi|mrxs|scn|bif)$/i;
+const MAX_FILE = 2 ** 31 - 1;
+
+/** File endings of images and masks that are read; `.zarr` is a folder. */
+export const IMAGE_FILE = /\.(png|tiff?|npy|jpe?g|webp|bmp|nii|nii\.gz|zarr)$/i;
+
+/**
+ * Reads an image by its first bytes, never by its name alone.
+ *
+ * @param variable of files that hold several arrays (MATLAB), the name of the one wanted
+ * @throws DataError naming the file and the repair
+ */
+export async function decodeFile(path: string, variable?: string): Promise<RawImage> {
   if (VENDOR.test(path)) {
     throw new DataError(`${path} is in the vendor's own format ${extname(path)}`, {
       where: path,
       fix: 'convert it with `bfconvert` (TIFF) or `bioformats2raw` (OME-Zarr) and use that file',
     });
   }
-  const bytes = await readFile(path).catch((thrown) => {
+  const found = await stat(path).catch((thrown) => {
     throw new DataError(`cannot read ${path}: ${reason(thrown)}`, { where: path, cause: thrown });
   });
-  if (bytes.length === 0)
-    throw new DataError(`${path} is empty`, { where: path, fix: 'copy the file again' });
-  const text = bytes.subarray(0, 6).toString('latin1');
-  if (text.startsWith('\x89PNG')) {
-    const png = await readPng(bytes, path);
-    return {
-      shape: [png.height, png.width, png.channels],
-      data: png.data,
-      range: [0, 2 ** png.depth - 1],
-    };
+  if (found.isDirectory()) {
+    const { isZarr, readZarr } = await import('./zarr.js');
+    if (await isZarr(path)) return readZarr(path);
+    throw new DataError(`${path} is a folder`, { where: path, fix: 'name the image in it' });
   }
-  if (text.startsWith('II') || text.startsWith('MM')) return decodeTiff(bytes, path);
-  if (text.startsWith('\x93NUMPY')) {
-    const { shape, data } = readNpy(bytes, path);
-    const values =
-      data instanceof BigInt64Array || data instanceof BigUint64Array ? Array.from(data, Number) : data;
-    return { shape, data: values, range: rangeOf(values) };
-  }
-  throw new DataError(`${path} is in a format that is not read here`, {
-    where: path,
-    fix: 'save it as PNG, TIFF or npy',
-  });
-}
-
-async function decodeTiff(bytes: Uint8Array, path: string): Promise<RawImage> {
-  const { fromArrayBuffer } = await import('geotiff');
-  try {
-    const copy = Uint8Array.from(bytes).buffer;
-    const tiff = await fromArrayBuffer(copy);
-    const pages = countPages(bytes);
-    const first = await tiff.getImage(0);
-    const shape = [first.getHeight(), first.getWidth(), first.getSamplesPerPixel()];
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (pages * size > MAX_VALUES) throw new Error(`it claims ${pages} pages of ${shape.join(' x ')} values`);
-    const read: ArrayLike<number>[] = [];
-    for (let i = 0; i < pages; i++) {
-      const page = i === 0 ? first : await tiff.getImage(i);
-      if (
-        page.getHeight() !== shape[0] ||
-        page.getWidth() !== shape[1] ||
-        page.getSamplesPerPixel() !== shape[2]
-      )
-        throw new Error('its pages differ in size; save the full-size page alone');
-      read.push((await page.readRasters({ interleave: true })) as ArrayLike<number>);
-    }
-    const head = read[0] as ArrayLike<number>;
-    if (pages === 1) return { shape, data: head, range: rangeOf(head) };
-    const data =
-      head instanceof Uint32Array || head instanceof Int32Array
-        ? new Float64Array(pages * size)
-        : new Float32Array(pages * size);
-    for (const [i, page] of read.entries()) data.set(page, i * size);
-    return { shape: [pages, ...shape], data, range: rangeOf(head) };
-  } catch (thrown) {
-    throw new DataError(`${path} cannot be read: ${reason(thrown)}`, {
+  if (found.size === 0) throw new DataError(`${path} is empty`, { where: path, fix: 'copy the file again' });
+  if (found.size > MAX_FILE)
+    throw new DataError(`${path} has ${found.size} bytes; an image of up to 2 GB is read at once`, {
       where: path,
-      fix: 'the file is damaged or of an unusual kind; save it again as a plain TIFF',
-      cause: thrown,
+      fix: 'cut it into tiles or planes',
+    });
+  const bytes = await readFile(path);
+  const head = bytes.subarray(0, 16).toString('latin1');
+  const reader = Object.values(READERS).find(({ matches }) => matches(head, path));
+  if (reader === undefined) {
+    throw new DataError(`${path} is in a format that is not read here`, {
+      where: path,
+      fix: `save it as PNG or TIFF; read are ${Object.keys(READERS).join(', ')} and OME-Zarr`,
     });
   }
+  return reader.read(bytes, path, variable);
 }
 
-/** What the number type can hold; for floats, the smallest and largest value found. */
-function rangeOf(data: ArrayLike<number>): readonly [number, number] {
-  if (data instanceof Uint8Array) return [0, 255];
-  if (data instanceof Uint16Array) return [0, 65535];
-  if (data instanceof Int16Array) return [-32768, 32767];
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i] as number;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return low > high ? [0, 0] : [low, high];
+async function readPngImage(bytes: Uint8Array, path: string): Promise<RawImage> {
+  const { readPng } = await import('./png.js');
+  const png = await readPng(bytes, path);
+  return {
+    shape: [png.height, png.width, png.channels],
+    axes: 'yxs',
+    data: png.data,
+    range: [0, 2 ** png.depth - 1],
+    hasAlpha: png.channels === 2 || png.channels === 4,
+    isColour: png.channels >= 3,
+  };
 }
 
-/** Pages of a TIFF by its chain of directories, which a damaged file may close to a ring. */
-function countPages(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isLittle = bytes[0] === 0x49;
-  const isBig = view.getUint16(2, isLittle) === 43;
-  const offsetAt = (at: number): number =>
-    isBig ? Number(view.getBigUint64(at, isLittle)) : view.getUint32(at, isLittle);
-  const seen = new Set<number>();
-  let at = offsetAt(isBig ? 8 : 4);
-  while (at !== 0) {
-    if (seen.has(at)) throw new Error('its directories form an endless ring');
-    seen.add(at);
-    const entries = isBig ? Number(view.getBigUint64(at, isLittle)) : view.getUint16(at, isLittle);
-    at = offsetAt(at + (isBig ? 8 + entries * 20 : 2 + entries * 12));
-  }
-  if (seen.size === 0) throw new Error('it has no image');
-  return seen.size;
+async function readNpyImage(bytes: Uint8Array, path: string): Promise<RawImage> {
+  const { readNpy, readNpyHeader } = await import('./npy.js');
+  const header = readNpyHeader(bytes, path);
+  if (header.dtype.endsWith('O')) return (await import('./segNpy.js')).readSegNpy(bytes, path);
+  checkSize(header.shape, path);
+  const { shape, data } = readNpy(bytes, path);
+  return fromArray(shape, data, path);
+}
+
+async function readMatImage(bytes: Uint8Array, path: string, variable?: string): Promise<RawImage> {
+  const { readMat } = await import('./mat.js');
+  const arrays = readMat(bytes, path);
+  const images = [...arrays].filter(([, { shape }]) => shape.every((n) => n > 1));
+  const found = variable === undefined && images.length === 1 ? images[0]?.[1] : arrays.get(variable ?? '');
+  if (found === undefined)
+    throw new DataError(
+      `${path} has ${variable === undefined ? 'several arrays' : `no array \`${variable}\``}: ${[...arrays.keys()].join(', ') || 'none'}`,
+      { where: path, fix: 'name one of them as `variable` in the options of the dataset' },
+    );
+  return fromArray(found.shape, found.data, path);
+}
+
+const FEW = 16;
+
+/**
+ * Arrays without names of their axes: of three, the one with the fewest values is the channels when it is the first or
+ * the last and has up to 16 (the last where both are equal); else the first axis counts planes.
+ */
+export function fromArray(
+  shape: readonly number[],
+  stored: ArrayLike<number | bigint>,
+  path: string,
+): RawImage {
+  const data = (
+    stored instanceof BigInt64Array || stored instanceof BigUint64Array ? Float64Array.from(stored, Number) : stored
+  ) as ArrayLike<number>;
+  const [first = 0, second = 0, last = 0] = shape;
+  const isLast = last <= FEW && last <= first;
+  const isFirst = first <= FEW && first < Math.min(second, last);
+  const axes = { 2: 'yx', 3: isFirst ? 'cyx' : isLast ? 'yxs' : 'zyx', 4: 'zyxs' }[shape.length];
+  if (axes === undefined)
+    throw new DataError(`${path} has the shape ${shape.join(' x ')}; an image is expected`, { where: path });
+  return { shape, axes, data, range: rangeOf(data) };
 }
