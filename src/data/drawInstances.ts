@@ -11,13 +11,15 @@ export interface DrawnInstances {
  * areas to the lower id.
  *
  * @param objects for each object the flat indexes of its pixels
- * @throws DataError when an object would vanish
+ * @param hidden what to do about objects without a pixel of their own: `error`, or `drop` them with a warning
+ * @throws DataError when an object would vanish and `hidden` is `error`
  */
 export function drawInstances(
   objects: readonly Uint32Array[],
   height: number,
   width: number,
   where: string,
+  hidden: 'error' | 'drop' = 'error',
 ): DrawnInstances {
   const data = new Uint32Array(height * width);
   let contested = 0;
@@ -28,19 +30,22 @@ export function drawInstances(
       if (owner === 0 || pixels.length < (objects[owner - 1] as Uint32Array).length) data[p] = i + 1;
     }
   }
-  const seen = new Uint8Array(objects.length + 1);
-  for (const id of data) seen[id] = 1;
-  const vanished = objects.flatMap((_, i) => (seen[i + 1] === 1 ? [] : [i + 1]));
-  if (vanished.length > 0) {
-    throw new DataError(
-      `${where}: ${vanished.length} objects have no pixel of their own (${vanished.slice(0, 5).join(', ')})`,
-      {
-        where,
-        fix: 'remove masks that are empty or lie wholly under smaller ones',
-      },
-    );
+  const seen = new Set(data);
+  const vanished = objects.flatMap((_, i) => (seen.has(i + 1) ? [] : [i + 1]));
+  const told = `${vanished.length} objects have no pixel of their own (${vanished.slice(0, 5).join(', ')})`;
+  if (vanished.length > 0 && hidden === 'error') {
+    throw new DataError(`${where}: ${told}`, {
+      where,
+      fix: 'remove masks that are empty or lie wholly under smaller ones',
+    });
   }
   const warnings =
     contested === 0 ? [] : [`${contested} pixels belong to two objects; each went to the smaller one`];
-  return { labels: { height, width, data, count: objects.length }, warnings };
+  if (vanished.length === 0) return { labels: { height, width, data, count: objects.length }, warnings };
+  const gone = new Set(vanished);
+  const final = new Uint32Array(objects.length + 1);
+  for (let id = 1, next = 0; id <= objects.length; id++) if (!gone.has(id)) final[id] = ++next;
+  for (let i = 0; i < data.length; i++) data[i] = final[data[i] as number] as number;
+  const count = objects.length - vanished.length;
+  return { labels: { height, width, data, count }, warnings: [...warnings, `${told}; they are left out`] };
 }

@@ -20,8 +20,10 @@ interface Layout {
   /** Time points times depths. */
   readonly planes: number;
   readonly channels: number;
-  /** Position of a value. */
-  readonly at: (plane: number, channel: number, y: number, x: number) => number;
+  /** Position of a plane's channel's first value, and the steps from there to the next row and column. */
+  readonly start: (plane: number, channel: number) => number;
+  readonly rowStep: number;
+  readonly columnStep: number;
 }
 
 /** Planes (depths times time points) of a file. */
@@ -51,13 +53,13 @@ function layoutOf(raw: RawImage, pages: ImageOptions['pages']): Layout {
     width: size('x'),
     planes: size('t') * depth,
     channels: size('c') * samples,
-    at: (plane, channel, row, column) =>
+    start: (plane, channel) =>
       Math.floor(plane / depth) * t +
       (plane % depth) * z +
       Math.floor(channel / samples) * c +
-      (channel % samples) * s +
-      row * y +
-      column * x,
+      (channel % samples) * s,
+    rowStep: y,
+    columnStep: x,
   };
 }
 
@@ -74,25 +76,26 @@ export function toPixelImage(
   plane?: number,
 ): PixelImage {
   const layout = layoutOf(raw, options.pages);
-  const { height, width, planes } = layout;
+  const { height, width, planes, rowStep, columnStep } = layout;
   if ((planes > 1 && plane === undefined) || (plane ?? 0) >= planes)
     throw new DataError(`${path} is a volume or film of ${planes} planes`, {
       where: path,
       fix: 'use the type `volumes`, save one plane, or set the option `pages: channels`',
     });
   const found = layout.channels - (raw.hasAlpha ? 1 : 0);
-  const at = (channel: number) => (y: number, x: number) => layout.at(plane ?? 0, channel, y, x);
-  const isGrey = raw.isColour === true && found === 3 && areEqual(raw, height, width, [at(0), at(1), at(2)]);
+  const starts = Array.from({ length: found }, (_, channel) => layout.start(plane ?? 0, channel));
+  const isGrey = raw.isColour === true && found === 3 && areEqual(raw, layout, starts);
   const kept = isGrey ? 1 : found;
   const data = new Float32Array(height * width * kept);
   for (let c = 0; c < kept; c++) {
-    const place = at(c);
-    for (let y = 0, i = c; y < height; y++)
-      for (let x = 0; x < width; x++, i += kept) {
-        const value = raw.data[place(y, x)] as number;
-        if (!Number.isFinite(value)) throw notFinite(path, value, x, y);
+    for (let y = 0, i = c; y < height; y++) {
+      let at = (starts[c] as number) + y * rowStep;
+      for (let x = 0; x < width; x++, i += kept, at += columnStep) {
+        const value = raw.data[at] as number;
+        if (value - value !== 0) throw notFinite(path, value, x, y);
         data[i] = value;
       }
+    }
   }
   const { range, pixelSizeUm } = raw;
   const channels = raw.channels?.length === kept ? raw.channels : namesOf(kept, raw.isColour === true);
@@ -118,18 +121,13 @@ export function warningsOf(raw: RawImage): string[] {
     : [];
 }
 
-type Place = (y: number, x: number) => number;
-
-function areEqual(
-  raw: RawImage,
-  height: number,
-  width: number,
-  [red, green, blue]: readonly [Place, Place, Place],
-): boolean {
+function areEqual(raw: RawImage, layout: Layout, starts: readonly number[]): boolean {
+  const { height, width, rowStep, columnStep } = layout;
+  const [red = 0, green = 0, blue = 0] = starts;
   for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const value = raw.data[red(y, x)];
-      if (value !== raw.data[green(y, x)] || value !== raw.data[blue(y, x)]) return false;
+    for (let x = 0, at = y * rowStep; x < width; x++, at += columnStep) {
+      const value = raw.data[red + at];
+      if (value !== raw.data[green + at] || value !== raw.data[blue + at]) return false;
     }
   return true;
 }
@@ -145,8 +143,14 @@ function namesOf(count: number, isColour: boolean): readonly string[] {
  *
  * @throws DataError for volumes without `plane`, sizes that differ, and values that are no ids
  */
-export function toIds(raw: RawImage, path: string, image: PixelImage | undefined, plane?: number): Uint32Array {
-  const { height, width, planes, channels, at } = layoutOf(raw, 'planes');
+export function toIds(
+  raw: RawImage,
+  path: string,
+  image: PixelImage | undefined,
+  plane?: number,
+): Uint32Array {
+  const layout = layoutOf(raw, 'planes');
+  const { height, width, planes, channels, rowStep, columnStep } = layout;
   if ((planes > 1 && plane === undefined) || (plane ?? 0) >= planes)
     throw new DataError(`${path} has ${planes} planes; one mask is expected`, { where: path });
   if (channels > 4 || (channels > 1 && raw.axes.includes('c')))
@@ -157,16 +161,18 @@ export function toIds(raw: RawImage, path: string, image: PixelImage | undefined
       fix: 'pair the image with its own mask; a mask of another scale has to be made anew',
     });
   const ids = new Uint32Array(height * width);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++) {
-      const id = raw.data[at(plane ?? 0, 0, y, x)] as number;
-      if (!Number.isInteger(id) || id < 0 || id > 0xffffffff)
+  for (let y = 0, i = 0; y < height; y++) {
+    let at = layout.start(plane ?? 0, 0) + y * rowStep;
+    for (let x = 0; x < width; x++, i++, at += columnStep) {
+      const id = raw.data[at] as number;
+      if (!(id >= 0 && id <= 0xffffffff && id === Math.floor(id)))
         throw new DataError(`${path} has the value ${id}, which is no object id`, {
           where: path,
           fix: 'save labels as whole numbers from 0',
         });
       ids[i] = id;
     }
+  }
   return ids;
 }
 

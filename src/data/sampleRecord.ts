@@ -173,7 +173,7 @@ function arrayOf(
   count: number,
 ): ArrayLike<number> {
   const dtype = new TextDecoder().decode(bytesOf(features, `${name}/dtype`));
-  const own = Uint8Array.from(bytesOf(features, `${name}/raw`)); // aligned, and not a view of the whole record
+  const own = new Uint8Array(bytesOf(features, `${name}/raw`)); // aligned, and not a view of the whole record
   const Type = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array }[dtype];
   if (Type === undefined) throw new Error(`${name}/dtype is ${dtype}`);
   if (own.length !== count * Type.BYTES_PER_ELEMENT)
@@ -181,4 +181,4 @@ function arrayOf(
   return new Type(own.buffer);
 }
 
-const floats = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+const floats = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);

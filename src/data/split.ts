@@ -21,7 +21,8 @@ export async function divide(fields: readonly Field[], set: SetOptions, folder: 
   if (fields.every(({ source }) => 'ref' in source && source.ref.split !== undefined)) {
     const ofSplit = (split: Split) =>
       fields.filter(({ source }) => 'ref' in source && source.ref.split === split);
-    return { train: ofSplit('train'), val: ofSplit('val'), heldout: ofSplit('heldout') };
+    const told = { train: ofSplit('train'), val: ofSplit('val'), heldout: ofSplit('heldout') };
+    return told.val.length > 0 ? told : withVal(told, set.splitSeed);
   }
   const order = [...new Random(set.splitSeed).split('split').permutation(fields.length)].map(
     (i) => fields[i] as Field,
@@ -33,6 +34,13 @@ export async function divide(fields: readonly Field[], set: SetOptions, folder: 
     val: order.slice(heldout, heldout + val),
     train: order.slice(heldout + val),
   };
+}
+
+/** A tenth of the training part for validation, where a dataset comes in training and test alone. */
+function withVal({ train, heldout }: Parts, seed: number): Parts {
+  const order = [...new Random(seed).split('split').permutation(train.length)].map((i) => train[i] as Field);
+  const val = Math.min(train.length - 1, Math.max(1, Math.round(train.length * 0.1)));
+  return { heldout, val: order.slice(0, val), train: order.slice(val) };
 }
 
 async function bySplitFile(fields: readonly Field[], path: string): Promise<Parts> {

@@ -37,7 +37,8 @@ export function readBmp(bytes: Uint8Array, where: string): RawImage {
       const at = row + (x * bits) / 8;
       const index = bytes[at] as number;
       const [b, g, r] = palette?.[index] ?? [index, bytes[at + 1] ?? 0, bytes[at + 2] ?? 0];
-      if (palette !== undefined && palette[index] === undefined) fail(`has no colour ${index} in its palette`);
+      if (palette !== undefined && palette[index] === undefined)
+        fail(`has no colour ${index} in its palette`);
       if (isGrey) data[out] = b;
       else data.set([r, g, b], out);
     }
@@ -48,7 +49,11 @@ export function readBmp(bytes: Uint8Array, where: string): RawImage {
 
 function paletteOf(view: DataView, from: number, to: number): [b: number, g: number, r: number][] {
   const colours = view.getUint32(46, true);
-  const count = Math.min(colours === 0 ? 256 : colours, 256, Math.floor((Math.min(to, view.byteLength) - from) / 4));
+  const count = Math.min(
+    colours === 0 ? 256 : colours,
+    256,
+    Math.floor((Math.min(to, view.byteLength) - from) / 4),
+  );
   return Array.from({ length: Math.max(0, count) }, (_, i) => {
     const at = from + i * 4;
     return [view.getUint8(at), view.getUint8(at + 1), view.getUint8(at + 2)];

@@ -33,7 +33,8 @@ const READERS: Readonly<Record<string, Reader>> = {
     read: async (bytes, path) => (await import('./bmp.js')).readBmp(bytes, path),
   },
   'MATLAB 5': {
-    matches: (head, path) => head.startsWith('MATLAB') || (head.startsWith('\x89HDF') && /\.mat$/i.test(path)),
+    matches: (head, path) =>
+      head.startsWith('MATLAB') || (head.startsWith('\x89HDF') && /\.mat$/i.test(path)),
     read: readMatImage,
   },
   NIfTI: {
@@ -134,7 +135,9 @@ export function fromArray(
   path: string,
 ): RawImage {
   const data = (
-    stored instanceof BigInt64Array || stored instanceof BigUint64Array ? Float64Array.from(stored, Number) : stored
+    stored instanceof BigInt64Array || stored instanceof BigUint64Array
+      ? Float64Array.from(stored, Number)
+      : stored
   ) as ArrayLike<number>;
   const [first = 0, second = 0, last = 0] = shape;
   const isLast = last <= FEW && last <= first;

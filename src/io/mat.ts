@@ -41,7 +41,10 @@ export function readMat(bytes: Uint8Array, where: string): ReadonlyMap<string, M
   };
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, 116));
   if (head.startsWith('MATLAB 7.3') || head.startsWith('\x89HDF'))
-    fail('is a MATLAB 7.3 (HDF5) file', 'save it in MATLAB with `save -v7`, or in Python with scipy.io.savemat');
+    fail(
+      'is a MATLAB 7.3 (HDF5) file',
+      'save it in MATLAB with `save -v7`, or in Python with scipy.io.savemat',
+    );
   if (bytes.length < 128 || !head.startsWith('MATLAB 5')) fail('is no MATLAB 5 file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isLittle = bytes[126] === 0x49;
@@ -104,15 +107,19 @@ function addMatrix(view: DataView, matrix: Element, isLittle: boolean, arrays: M
   const real = elementAt(view, name.next, isLittle);
   const [bytes, read] = STORED[real.type] ?? [];
   const count = shape.reduce((a, b) => a * b, 1);
-  if (bytes === undefined || read === undefined) throw new Error(`numbers of type ${real.type} are not known`);
+  if (bytes === undefined || read === undefined)
+    throw new Error(`numbers of type ${real.type} are not known`);
   if (shape.some((n) => n < 0) || count * bytes !== real.size)
     throw new Error(`${shape.join(' x ')} values do not fit ${real.size} bytes`);
-  const title = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + name.start, name.size));
+  const title = new TextDecoder().decode(
+    new Uint8Array(view.buffer, view.byteOffset + name.start, name.size),
+  );
   const data = new Float64Array(count);
   const index = new Array<number>(shape.length).fill(0);
   for (let k = 0; k < count; k++) {
     let at = 0; // the first axis is the fastest in the file, the last one here
-    for (let axis = 0; axis < shape.length; axis++) at = at * (shape[axis] as number) + (index[axis] as number);
+    for (let axis = 0; axis < shape.length; axis++)
+      at = at * (shape[axis] as number) + (index[axis] as number);
     data[at] = read(view, real.start + k * bytes, isLittle);
     for (let axis = 0; axis < shape.length; axis++) {
       index[axis] = (index[axis] as number) + 1;

@@ -16,7 +16,7 @@ export function readNifti(bytes: Uint8Array, where: string): Promise<RawImage> {
     const nifti = await import('nifti-reader-js');
     const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
     const plain = isPacked ? gunzipSync(bytes, { maxOutputLength: MAX_VALUES * 4 }) : bytes;
-    const buffer = Uint8Array.from(plain).buffer;
+    const buffer = new Uint8Array(plain).buffer;
     if (!nifti.isNIFTI(buffer)) throw new Error('it is no NIfTI file');
     const header = nifti.readHeader(buffer);
     if (header === null) throw new Error('its header is damaged');

@@ -48,7 +48,7 @@ export function numpyValues(
   const size = count * width;
   if (!Number.isSafeInteger(size) || size > bytes.length)
     throw new Error(`is cut short: ${bytes.length} of ${size} bytes are there`);
-  const own = Uint8Array.from(bytes.subarray(0, size));
+  const own = new Uint8Array(bytes.subarray(0, size));
   if (dtype.startsWith('>')) for (let at = 0; at < size; at += width) own.subarray(at, at + width).reverse();
   const stored = new Type(own.buffer);
   const values = kind === 'f2' ? halfToFloat(stored as Uint16Array) : stored;

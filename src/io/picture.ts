@@ -19,7 +19,7 @@ export function readPicture(bytes: Uint8Array, where: string): Promise<RawImage>
     return {
       shape: [info.height, info.width, info.channels],
       axes: 'yxs',
-      data: Uint8Array.from(data),
+      data: new Uint8Array(data),
       range: [0, 255],
       hasAlpha: info.channels === 4 || info.channels === 2,
       isColour: info.channels >= 3,

@@ -76,7 +76,8 @@ export function readSegNpy(bytes: Uint8Array, where: string): RawImage {
   try {
     if (!dtype.endsWith('O')) throw new Error(`holds ${dtype}, not a dictionary`);
     const { value } = unpickle(bytes, { globals: GLOBALS }, start);
-    const dictionary = value instanceof NdArray && Array.isArray(value.content) ? (value.content as unknown[])[0] : value;
+    const dictionary =
+      value instanceof NdArray && Array.isArray(value.content) ? (value.content as unknown[])[0] : value;
     const masks = dictionary instanceof Map ? (dictionary.get('masks') as unknown) : undefined;
     if (!(masks instanceof NdArray) || !(masks.content instanceof Uint8Array))
       throw new Error('has no array `masks`');

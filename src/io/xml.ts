@@ -59,7 +59,10 @@ export function readXml(document: string): XmlElement {
 
 /** All descendants of a name. */
 export function allOf(element: XmlElement, name: string): XmlElement[] {
-  return element.children.flatMap((child) => [...(child.name === name ? [child] : []), ...allOf(child, name)]);
+  return element.children.flatMap((child) => [
+    ...(child.name === name ? [child] : []),
+    ...allOf(child, name),
+  ]);
 }
 
 /** The text of a direct child. */
@@ -84,7 +87,8 @@ const local = (name: string): string => name.slice(name.indexOf(':') + 1);
 function plain(text: string): string {
   return text.replace(/&(#x[0-9a-f]{1,6}|#\d{1,7}|\w+);/gi, (whole, name: string) => {
     if (name.startsWith('#')) {
-      const code = name[1]?.toLowerCase() === 'x' ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
+      const code =
+        name[1]?.toLowerCase() === 'x' ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
       return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
     }
     return ENTITIES[name] ?? whole;

@@ -6,7 +6,10 @@ interface Multiscale {
   readonly axes?: readonly (string | { readonly name: string; readonly unit?: string })[];
   readonly datasets: readonly {
     readonly path: string;
-    readonly coordinateTransformations?: readonly { readonly type: string; readonly scale?: readonly number[] }[];
+    readonly coordinateTransformations?: readonly {
+      readonly type: string;
+      readonly scale?: readonly number[];
+    }[];
   }[];
 }
 interface Attributes {
@@ -50,9 +53,9 @@ export function readZarr(path: string): Promise<RawImage> {
     checkSize(array.chunks, path);
     const { data, shape } = await get(array);
     if (!ArrayBuffer.isView(data)) throw new Error(`its number type ${array.dtype} is not read`);
-    const values = (
-      data instanceof BigInt64Array || data instanceof BigUint64Array ? Float64Array.from(data, Number) : data
-    ) as unknown as ArrayLike<number>;
+    const values = (data instanceof BigInt64Array || data instanceof BigUint64Array
+      ? Float64Array.from(data, Number)
+      : data) as unknown as ArrayLike<number>;
     const axes = multiscale?.axes?.map((axis) => (typeof axis === 'string' ? axis : axis.name)).join('');
     if (axes !== undefined && (axes.length !== shape.length || !/^[tczyx]+$/.test(axes)))
       throw new Error(`its axes ${axes} do not fit its ${shape.length} dimensions`);
@@ -89,7 +92,9 @@ function inside(folder: string, path: string): string {
 }
 
 function pixelSizeOf(multiscale: Multiscale | undefined): { pixelSizeUm?: readonly [y: number, x: number] } {
-  const scale = multiscale?.datasets[0]?.coordinateTransformations?.find(({ type }) => type === 'scale')?.scale;
+  const scale = multiscale?.datasets[0]?.coordinateTransformations?.find(
+    ({ type }) => type === 'scale',
+  )?.scale;
   const last = multiscale?.axes?.at(-1);
   const unit = typeof last === 'object' ? MICROMETRES[last.unit ?? ''] : undefined;
   const [y, x] = scale?.slice(-2) ?? [];

@@ -67,6 +67,19 @@ export class ZipFile {
   }
 
   /**
+   * A part of a stored entry without a look at its checksum: for single frames of arrays of many gigabytes.
+   *
+   * @throws DataError when the entry is compressed or shorter
+   */
+  async readFrame(entry: ZipEntry, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
+    const where = `${this.#path}/${entry.name}`;
+    if (entry.method !== 0 || to > entry.size)
+      throw damaged(where, `bytes ${from} to ${to} of its ${entry.size} cannot be read alone`);
+    const start = await this.#start(entry, where);
+    return readExactly(this.#file, to - from, start + from, (what) => damaged(where, what));
+  }
+
+  /**
    * A part of a stored entry, in a buffer of its own. The entry's checksum is looked at once, chunk by chunk, so that no
    * more than the part is held.
    *

@@ -6,7 +6,8 @@ import { DataError, type Problem, reason } from '../../core/errors.js';
 import type { PixelImage } from '../../image/types.js';
 import { type PngImage, readPng } from '../../io/png.js';
 import { drawInstances } from '../drawInstances.js';
-import { labelSample, readPixelImage } from '../readImage.js';
+import { asLabels, makeSample } from '../makeSample.js';
+import { readPixelImage } from '../readImage.js';
 import type { Sample } from '../sample.js';
 import { defineFormat, type FieldRef } from './format.js';
 
@@ -77,13 +78,15 @@ async function read(root: string, ref: FieldRef): Promise<Sample> {
   const objects: Uint32Array[] = [];
   for (const file of maskFiles) objects.push(await readMask(join(root, file), image));
   const { labels, warnings } = drawInstances(objects, image.height, image.width, join(root, ref.id));
-  const sample = labelSample('dsb2018', ref, image, labels);
-  return {
-    ...sample,
+  return makeSample({
+    dataset: 'dsb2018',
+    ref,
+    image,
+    instances: asLabels(labels),
     objectCount: objects.length,
     warnings,
-    source: { ...sample.source, licence: 'CC0-1.0' },
-  };
+    licence: 'CC0-1.0',
+  });
 }
 
 /** The flat indexes of a mask's pixels. */

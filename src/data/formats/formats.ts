@@ -9,6 +9,10 @@ export const FORMATS = {
   maskPairs: async () => (await import('./maskPairs.js')).maskPairs,
   bbbc039: async () => (await import('./maskPairs.js')).bbbc039,
   npzArrays: async () => (await import('./npzArrays.js')).npzArrays,
+  volumes: async () => (await import('./volumes.js')).volumes,
+  outlineTiles: async () => (await import('./outlineTiles.js')).outlineTiles,
+  voc: async () => (await import('./voc.js')).voc,
+  points: async () => (await import('./points.js')).points,
   tfrecord: async () => (await import('./tfrecord.js')).tfrecord,
 } as const satisfies Readonly<Record<string, () => Promise<FormatDefinition>>>;
 

@@ -13,8 +13,8 @@ export interface PageOrder {
 
 const MICROMETRES: Readonly<Record<string, number>> = {
   um: 1,
-  'µm': 1,
-  'μm': 1,
+  µm: 1,
+  μm: 1,
   '\\u00b5m': 1,
   micron: 1,
   microns: 1,
@@ -59,7 +59,8 @@ function imageJ(
       ? { pixelSizeUm: resolution.map((n) => unit / n) as [number, number] }
       : {};
   const known = sizes.reduce((a, b) => a * b, 1);
-  if (known !== pages) return pages === 1 || known > 1 ? undefined : { axes: 'q', sizes: [pages], ...pixelSizeUm };
+  if (known !== pages)
+    return pages === 1 || known > 1 ? undefined : { axes: 'q', sizes: [pages], ...pixelSizeUm };
   return { axes: 'tzc', sizes, ...pixelSizeUm };
 }
 
@@ -79,7 +80,8 @@ function ome(text: string, pages: number): PageOrder {
       `its OME description tells of ${sizes.join(' x ')} pages (${axes}), the file has ${pages}; files in several parts are not read`,
     );
   const names = allOf(pixels, 'Channel').map((channel) => channel.attributes['Name'] ?? '');
-  const unit = (key: string): number => MICROMETRES[(pixels.attributes[key] ?? 'µm').toLowerCase()] ?? Number.NaN;
+  const unit = (key: string): number =>
+    MICROMETRES[(pixels.attributes[key] ?? 'µm').toLowerCase()] ?? Number.NaN;
   const [x, y] = [
     Number(PhysicalSizeX) * unit('PhysicalSizeXUnit'),
     Number(PhysicalSizeY) * unit('PhysicalSizeYUnit'),
@@ -105,7 +107,8 @@ function placesOf(
   const places = new Array<number>(count).fill(-1);
   for (const { attributes } of data) {
     const at = [...axes].reduce(
-      (index, axis, i) => index * (sizes[i] as number) + Number(attributes[`First${axis.toUpperCase()}`] ?? 0),
+      (index, axis, i) =>
+        index * (sizes[i] as number) + Number(attributes[`First${axis.toUpperCase()}`] ?? 0),
       0,
     );
     places[at] = Number(attributes['IFD'] ?? 0);

@@ -2,7 +2,15 @@ import type { GeoTIFFImage } from 'geotiff';
 import { checkSize, type RawImage, rangeOf, readingOf } from '../raw.js';
 import { readDescription } from './description.js';
 
-type Numbers = Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+type Numbers =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 
 const PHOTOMETRIC_RGB = 2;
 const PHOTOMETRIC_YCBCR = 6;
@@ -15,39 +23,50 @@ const PER_CENTIMETRE = 3;
  * @throws DataError naming `where`
  */
 export function readTiff(bytes: Uint8Array, where: string): Promise<RawImage> {
-  return readingOf(where, 'the file is damaged or of an unusual kind; save it again as a plain TIFF', async () => {
-    const { fromArrayBuffer } = await import('geotiff');
-    const count = countPages(bytes);
-    const tiff = await fromArrayBuffer(Uint8Array.from(bytes).buffer);
-    const first = await tiff.getImage(0);
-    const page = [first.getHeight(), first.getWidth(), first.getSamplesPerPixel()];
-    checkSize([count, ...page], where);
-    if (first.getTileWidth() * first.getTileHeight() > 4 * (page[0] as number) * (page[1] as number) + 2 ** 24)
-      throw new Error(`it claims tiles of ${first.getTileWidth()} x ${first.getTileHeight()}`);
-    const order = readDescription(await textOf(first), count, await resolutionOf(first));
-    let data: Numbers | undefined;
-    const size = page.reduce((a, b) => a * b, 1);
-    for (let i = 0; i < count; i++) {
-      const image = i === 0 ? first : await tiff.getImage(order?.pages?.[i] ?? i);
-      if (image.getHeight() !== page[0] || image.getWidth() !== page[1] || image.getSamplesPerPixel() !== page[2])
-        throw new Error('its pages differ in size; save the full-size page alone');
-      const values = (await image.readRasters({ interleave: true })) as unknown as Numbers;
-      if (values.length !== size) throw new Error(`page ${i + 1} has ${values.length} of ${size} values`);
-      data ??= count === 1 ? values : new (values.constructor as new (n: number) => Numbers)(size * count);
-      if (count > 1) data.set(values, i * size);
-    }
-    const kept = (order?.sizes ?? [count]).map((n, i) => ({ n, axis: (order?.axes ?? 'q')[i] as string }));
-    const pages = kept.filter(({ n }) => n > 1);
-    return {
-      shape: [...pages.map(({ n }) => n), ...page],
-      axes: `${pages.map(({ axis }) => axis).join('')}yxs`,
-      data: data as Numbers,
-      range: rangeOf(data as Numbers),
-      ...(await samplesOf(first)),
-      ...(order?.channels && { channels: order.channels }),
-      ...(await pixelSizeOf(first, order?.pixelSizeUm)),
-    };
-  });
+  return readingOf(
+    where,
+    'the file is damaged or of an unusual kind; save it again as a plain TIFF',
+    async () => {
+      const { fromArrayBuffer } = await import('geotiff');
+      const count = countPages(bytes);
+      const tiff = await fromArrayBuffer(new Uint8Array(bytes).buffer);
+      const first = await tiff.getImage(0);
+      const page = [first.getHeight(), first.getWidth(), first.getSamplesPerPixel()];
+      checkSize([count, ...page], where);
+      if (
+        first.getTileWidth() * first.getTileHeight() >
+        4 * (page[0] as number) * (page[1] as number) + 2 ** 24
+      )
+        throw new Error(`it claims tiles of ${first.getTileWidth()} x ${first.getTileHeight()}`);
+      const order = readDescription(await textOf(first), count, await resolutionOf(first));
+      let data: Numbers | undefined;
+      const size = page.reduce((a, b) => a * b, 1);
+      for (let i = 0; i < count; i++) {
+        const image = i === 0 ? first : await tiff.getImage(order?.pages?.[i] ?? i);
+        if (
+          image.getHeight() !== page[0] ||
+          image.getWidth() !== page[1] ||
+          image.getSamplesPerPixel() !== page[2]
+        )
+          throw new Error('its pages differ in size; save the full-size page alone');
+        const values = (await image.readRasters({ interleave: true })) as unknown as Numbers;
+        if (values.length !== size) throw new Error(`page ${i + 1} has ${values.length} of ${size} values`);
+        data ??= count === 1 ? values : new (values.constructor as new (n: number) => Numbers)(size * count);
+        if (count > 1) data.set(values, i * size);
+      }
+      const kept = (order?.sizes ?? [count]).map((n, i) => ({ n, axis: (order?.axes ?? 'q')[i] as string }));
+      const pages = kept.filter(({ n }) => n > 1);
+      return {
+        shape: [...pages.map(({ n }) => n), ...page],
+        axes: `${pages.map(({ axis }) => axis).join('')}yxs`,
+        data: data as Numbers,
+        range: rangeOf(data as Numbers),
+        ...(await samplesOf(first)),
+        ...(order?.channels && { channels: order.channels }),
+        ...(await pixelSizeOf(first, order?.pixelSizeUm)),
+      };
+    },
+  );
 }
 
 async function textOf(image: GeoTIFFImage): Promise<string> {
