@@ -17,7 +17,6 @@ import { CellSam } from '../src/models/cellsam.js';
 import { fileNames, sharedCopies, spareNames, weightSpecs } from '../src/models/cellsamSpecs.js';
 import { preset } from '../src/models/presets.js';
 import { tf } from '../src/tf/index.js';
-import { identify } from '../src/weights/identify.js';
 import { openWeights } from '../src/weights/load.js';
 import { writeTorch } from '../src/weights/torchWrite.js';
 
@@ -54,8 +53,7 @@ async function load(path: string): Promise<void> {
   const before = process.memoryUsage.rss();
   const started = performance.now();
   const file = await openWeights(path);
-  const { source } = identify(file);
-  const model = await CellSam.fromSource(config, source);
+  const model = await CellSam.fromSource(config, file);
   await file.close();
   // The library takes numbers over at their first use.
   const sum = tf.tidy(() =>
