@@ -5,18 +5,19 @@
  * consumer changes nobody else's numbers. Generator: sfc32, state of four 32-bit words.
  */
 export class Random {
-  readonly #seed: string;
+  /** What `new Random` makes the same source from, e.g. in another thread; draws do not change it. */
+  readonly seed: string;
   #state: Uint32Array;
 
   constructor(seed: number | string) {
-    this.#seed = String(seed);
-    this.#state = hash128(this.#seed);
+    this.seed = String(seed);
+    this.#state = hash128(this.seed);
     for (let i = 0; i < 12; i++) this.uint32();
   }
 
   /** An independent source for the consumer of this name. */
   split(name: string | number): Random {
-    return new Random(`${this.#seed}/${name}`);
+    return new Random(`${this.seed}/${name}`);
   }
 
   /** Four words from which `restore` goes on with the same numbers. */
@@ -31,7 +32,7 @@ export class Random {
   /** An integer in 0 .. 2^32 - 1. */
   uint32(): number {
     const s = this.#state;
-    const [a = 0, b = 0, c = 0, d = 0] = s;
+    const [a, b, c, d] = [s[0] as number, s[1] as number, s[2] as number, s[3] as number];
     const t = (a + b + d) >>> 0;
     s[3] = d + 1;
     s[0] = b ^ (b >>> 9);

@@ -1,10 +1,12 @@
 import type { Random } from '../core/random.js';
-import { brightCells } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
-import type { LabelImage } from '../image/types.js';
-import type { Batch, Cursor, Sample } from './sample.js';
-import { stretched } from './transforms/stretch.js';
-import { centralView, randomView, type View, type ViewOptions } from './transforms/view.js';
+import { FieldOrder } from './loader/order.js';
+import type { PreparedField } from './prepared.js';
+import type { Batch, Cursor } from './sample.js';
+import { augmentOptions } from './transforms/augment.js';
+import { randomView, type View, type ViewOptions } from './transforms/view.js';
+
+export { type PreparedField, prepareFields } from './prepared.js';
 
 /** What a model wants its pixels to look like; values 0..255. */
 export interface PixelScale {
@@ -12,108 +14,76 @@ export interface PixelScale {
   readonly pixelStd: readonly [number, number, number];
 }
 
-/** A sample with its grey values ready to be cut; kept in memory over the epochs. */
-export interface PreparedField {
-  readonly id: string;
-  readonly grey: Float32Array;
-  readonly labels: LabelImage;
-  /** Median over objects of the root of the box's area in px; 0 without objects. */
-  readonly objectSide: number;
-  /** True for stained and bright-field images, whose grey values were turned over. */
-  readonly wasInverted: boolean;
+/** A batch without the place in the order that it was made for. */
+export type BatchContent = Omit<Batch, 'cursor'>;
+
+/** Views of one side as a batch: channels in their places, normalised, black outside the content. */
+export function toBatch(views: readonly (View & { readonly id: string })[], scale: PixelScale): BatchContent {
+  const side = views[0]?.width ?? 0;
+  const images = new Float32Array(views.length * side * side * 3);
+  for (const [b, view] of views.entries())
+    writePixels(view, scale, images.subarray(b * side * side * 3, (b + 1) * side * side * 3));
+  const boxes = views.map((view) => (view.boxesOnly ?? boxesOf(view.labels)).xyxy);
+  const offsets = new Int32Array(views.length + 1);
+  for (const [b, own] of boxes.entries()) offsets[b + 1] = (offsets[b] as number) + own.length / 4;
+  const joined = new Float32Array((offsets[views.length] as number) * 4);
+  for (const [b, own] of boxes.entries()) joined.set(own, 4 * (offsets[b] as number));
+  const content = {
+    images,
+    sizes: Int32Array.from(views.flatMap(({ size }) => [...size])),
+    boxes: joined,
+    offsets,
+    ids: views.map(({ id }) => id),
+  };
+  const hasMasks = views.every((view) => view.boxesOnly === undefined);
+  return hasMasks ? { ...content, masks: views.map(({ labels }) => labels) } : content;
 }
 
-/** Grey values and labels of samples that have masks; others are skipped. */
-export function prepareFields(samples: readonly Sample[]): PreparedField[] {
-  return samples.flatMap(({ id, image, instances }) => {
-    if (instances.kind !== 'labels') return [];
-    const { labels } = instances;
-    const seen = brightCells(image);
-    return [
-      {
-        id,
-        grey: stretched(seen.image),
-        labels,
-        objectSide: medianSide(labels),
-        wasInverted: seen.wasInverted,
-      },
-    ];
-  });
+/** The last channel of a view is the third of the model, and so on; those that it has not are 0 before normalisation. */
+function writePixels(view: View, { pixelMean, pixelStd }: PixelScale, out: Float32Array): void {
+  const { width: side, channels, values } = view;
+  const [height, width] = view.size;
+  for (let slot = 0; slot < 3; slot++) {
+    const [mean, std] = [pixelMean[slot] as number, pixelStd[slot] as number];
+    const channel = slot - (3 - channels);
+    const black = -mean / std;
+    for (let y = 0, i = 0; y < side; y++)
+      for (let x = 0; x < side; x++, i++) {
+        const isEmpty = channel < 0 || y >= height || x >= width;
+        out[3 * i + slot] = isEmpty ? black : (255 * (values[i * channels + channel] as number) - mean) / std;
+      }
+  }
 }
 
-function medianSide(labels: LabelImage): number {
-  const { xyxy, count } = boxesOf(labels);
-  const sides = Array.from({ length: count }, (_, i) => {
-    const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = xyxy.subarray(4 * i, 4 * i + 4);
-    return Math.sqrt((x1 - x0) * (y1 - y0));
-  }).sort((a, b) => a - b);
-  return sides[sides.length >> 1] ?? 0;
-}
+/** What `batchAt` may be told; the rest has the defaults of the configuration. */
+export type BatchOptions = Partial<ViewOptions> &
+  Pick<ViewOptions, 'side' | 'scale'> &
+  PixelScale & {
+    /** How often fields with a bright background come in an epoch. */ readonly repeatInverted?: number;
+  };
 
 /**
- * The training batch at a cursor: which fields, and how they are cut, follows from the seed, the epoch and the position
- * alone, so any batch can be made again.
+ * The training batch at a cursor, of fields that are in memory: which fields, and how they are cut, follows from the seed,
+ * the epoch and the position alone. The same as a `Loader`'s of one dataset.
  */
 export function batchAt(
   fields: readonly PreparedField[],
   cursor: Cursor,
   size: number,
-  options: ViewOptions & PixelScale,
+  options: BatchOptions,
   random: Random,
 ): Batch {
-  const share = options.repeatInverted ?? 1;
-  const pool = fields.flatMap((field) => Array<PreparedField>(field.wasInverted ? share : 1).fill(field));
-  const order = random.split(`order/${cursor.epoch}`).permutation(pool.length);
+  const times = ({ wasInverted }: PreparedField) => (wasInverted ? (options.repeatInverted ?? 1) : 1);
+  const pool = fields.flatMap((field, i) => Array(times(field)).fill(i) as number[]);
+  const order = new FieldOrder([{ pool, weight: 1 }], random);
+  const view = { fit: 'crop', augment: augmentOptions.parse({}), ...options } as const;
   const views = Array.from({ length: size }, (_, k) => {
     const place = cursor.position + k;
-    const field = pool[order[place % pool.length] as number] as PreparedField;
+    const field = fields[order.at(cursor.epoch, place)] as PreparedField;
     return {
+      ...randomView(field, [], view, random.split(`view/${cursor.epoch}/${place}`)),
       id: field.id,
-      view: randomView(field, options, random.split(`view/${cursor.epoch}/${place}`)),
     };
   });
-  const next = cursor.position + size;
-  const isOver = next + size > pool.length;
-  return toBatch(
-    views,
-    options,
-    isOver ? { epoch: cursor.epoch + 1, position: 0, random: [] } : { ...cursor, position: next },
-  );
-}
-
-/** The central views of fields as one batch, for validation. */
-export function centralBatch(fields: readonly PreparedField[], options: ViewOptions & PixelScale): Batch {
-  const views = fields.map(({ id, grey, labels }) => ({ id, view: centralView(grey, labels, options.side) }));
-  return toBatch(views, options, { epoch: 0, position: 0, random: [] });
-}
-
-function toBatch(
-  views: readonly { id: string; view: View }[],
-  options: ViewOptions & PixelScale,
-  cursor: Cursor,
-): Batch {
-  const { side, pixelMean, pixelStd } = options;
-  const images = new Float32Array(views.length * side * side * 3);
-  const boxes = views.map(({ view }) => boxesOf(view.labels).xyxy);
-  for (const [b, { view }] of views.entries()) {
-    for (let i = 0; i < side * side; i++) {
-      const at = (b * side * side + i) * 3;
-      images[at] = -pixelMean[0] / pixelStd[0];
-      images[at + 1] = -pixelMean[1] / pixelStd[1];
-      images[at + 2] = (255 * (view.grey[i] as number) - pixelMean[2]) / pixelStd[2];
-    }
-  }
-  const offsets = new Int32Array(views.length + 1);
-  for (const [b, own] of boxes.entries()) offsets[b + 1] = (offsets[b] as number) + own.length / 4;
-  const joined = new Float32Array((offsets[views.length] as number) * 4);
-  for (const [b, own] of boxes.entries()) joined.set(own, 4 * (offsets[b] as number));
-  return {
-    images,
-    sizes: Int32Array.from(views.flatMap(() => [side, side])),
-    boxes: joined,
-    offsets,
-    masks: views.map(({ view }) => view.labels),
-    ids: views.map(({ id }) => id),
-    cursor,
-  };
+  return { ...toBatch(views, options), cursor: order.after(cursor, size) };
 }

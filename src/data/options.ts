@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FORMAT_NAMES } from './formats/formats.js';
+import { augmentOptions } from './transforms/augment.js';
 
 /** Where the fields of one dataset are, and how they are divided. */
 const setShape = {
@@ -74,6 +75,34 @@ export const dataOptions = z
       .positive()
       .default(1)
       .describe('how often fields with a bright background (stained tissue) come in an epoch'),
+    fit: z
+      .enum(['crop', 'whole'])
+      .default('crop')
+      .describe(
+        'a training view is a window of a field, or the whole of it with its longer side filling the view',
+      ),
+    preprocess: z
+      .enum(['percentile', 'cellsam'])
+      .default('percentile')
+      .describe(
+        "how values are brought to 0..1: cells bright and stretched between percentiles, or CellSAM's own way (bright spots, CLAHE)",
+      ),
+    augment: augmentOptions.prefault({}).describe('what chance does to a training view'),
+    workers: z
+      .number()
+      .int()
+      .min(0)
+      .max(64)
+      .default(1)
+      .describe(
+        'threads that read and augment; 0 for none besides the one that trains. Batches do not depend on it',
+      ),
+    prefetch: z.number().int().min(1).max(64).default(3).describe('batches that are made ahead of time'),
+    cacheMb: z
+      .number()
+      .min(0)
+      .default(1000)
+      .describe('memory for decoded images in MB, filled in the first epoch'),
     onBadFile: z
       .enum(['fail', 'skip'])
       .default('fail')

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import type { PreparedField } from '../data/batches.js';
+import { channelNames, type PreparedField } from '../data/prepared.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSegmenter } from '../segment/loadCellSam.js';
@@ -41,13 +41,13 @@ export async function scoreFields(
 
 /** The central pieces of fields at a model's own size, for quick looks during training. */
 export function centralFields(fields: readonly PreparedField[], side: number): PreparedField[] {
-  return fields.map((field) => ({ ...field, ...centralView(field.grey, field.labels, side) }));
+  return fields.map((field) => centralView(field, side));
 }
 
 /** A prepared field as an image that can be segmented. */
-export function annotated({ grey, labels }: PreparedField): Annotated {
+export function annotated({ values, channels, labels }: PreparedField): Annotated {
   const { height, width } = labels;
-  const data = grey.map((value) => 255 * value);
-  const image: PixelImage = { height, width, channels: ['whole-cell'], data, range: [0, 255] };
+  const data = values.map((value) => 255 * value);
+  const image: PixelImage = { height, width, channels: channelNames(channels), data, range: [0, 255] };
   return { image, truth: labels };
 }

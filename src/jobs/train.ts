@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { ConfigError, Interrupted, NumericError, reason } from '../core/errors.js';
+import { Interrupted, NumericError, reason } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { writeFileAtomic } from '../core/files.js';
 import { Random } from '../core/random.js';
-import { prepareFields } from '../data/batches.js';
-import { openDataset } from '../data/dataset.js';
-
+import { type Dataset, openDataset } from '../data/dataset.js';
+import { type Loader, type LoaderRequest, openLoader } from '../data/loader/loader.js';
 import { DATA_PATHS, dataOptions, namesOfSets } from '../data/options.js';
+import { type PreparedField, prepareFields } from '../data/prepared.js';
 import { centralFields } from '../evaluate/scoreFields.js';
+import type { ModelConfig } from '../models/options.js';
 import { backendInfo, requireTraining } from '../tf/index.js';
 import { type Checkpoint, listCheckpoints, loadNewestCheckpoint } from '../train/checkpoint.js';
 import { initDetailsOf, initOptions, trainOptions } from '../train/options.js';
@@ -90,13 +91,47 @@ async function trainIn(
   const saved = resume ? await savedState(folder, context) : undefined;
   const config = saved?.config ?? (await modelConfig(job, configFolder));
   const dataset = await openDataset(job.data, configFolder);
-  const fields = prepareFields(await dataset.readSplit('train', context));
   const validation = centralFields(
-    prepareFields(await dataset.readSplit('val', context)),
+    prepareFields(await dataset.readSplit('val', context), job.data.preprocess),
     config.vit.imgSize,
   );
-  if (fields.length === 0)
-    throw new ConfigError('the training part has no image with masks', { where: 'data' });
+  const batches = await openLoader(dataset, loaderRequest(job, config), context);
+  try {
+    return await trainOn(batches, { folder, job, configFolder, config, dataset, validation, saved }, context);
+  } finally {
+    await batches.close();
+  }
+}
+
+/** What the loader must know of the model and its training. */
+function loaderRequest({ data, train }: TrainJob, config: ModelConfig): LoaderRequest {
+  return {
+    data,
+    side: config.vit.imgSize,
+    pixels: { pixelMean: config.pixelMean as Triple, pixelStd: config.pixelStd as Triple },
+    batchSize: train.batchSize,
+    needs: train.stage === 'detector' ? 'boxes' : 'masks',
+    random: new Random(train.seed).split('data'),
+  };
+}
+
+type Triple = readonly [number, number, number];
+
+interface Prepared {
+  readonly folder: string;
+  readonly job: TrainJob;
+  readonly configFolder: string;
+  readonly config: ModelConfig;
+  readonly dataset: Dataset;
+  readonly validation: readonly PreparedField[];
+  readonly saved: Checkpoint | undefined;
+}
+
+async function trainOn(
+  batches: Loader,
+  { folder, job, configFolder, config, dataset, validation, saved }: Prepared,
+  context: JobContext,
+): Promise<TrainResult> {
   await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));
   await writeEnvironment(folder, { backend: backendInfo(), images: dataset.counts });
   await writeStatus(folder, { state: 'running', step: saved?.progress.step ?? 0 });
@@ -108,13 +143,8 @@ async function trainIn(
     {
       folder,
       options: job.train,
-      view: {
-        scale: job.data.scale as [number, number],
-        objectSide: job.data.objectSide,
-        repeatInverted: job.data.repeatInverted,
-      },
       dataset: namesOfSets(job.data),
-      fields,
+      batches,
       validation,
       saved,
       start,

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
-import { batchAt, type PreparedField } from '../data/batches.js';
-import type { ViewOptions } from '../data/transforms/view.js';
+import type { Loader } from '../data/loader/loader.js';
+import type { PreparedField } from '../data/prepared.js';
 import { plainThresholds } from '../evaluate/calibrate.js';
 import { CellSam } from '../models/cellsam.js';
-import type { ModelConfig } from '../models/options.js';
 import { saveModelFile } from '../weights/modelFile.js';
 import { type Checkpoint, type Standing, saveCheckpoint } from './checkpoint.js';
 import { averageHook } from './hooks/average.js';
@@ -27,11 +26,9 @@ import { type Hook, type Progress, type TrainerParts, train } from './trainer.js
 export interface RunRequest {
   readonly folder: string;
   readonly options: TrainOptions;
-  /** How views are cut from the fields. */
-  readonly view: Omit<ViewOptions, 'side'>;
   /** For the model's card. */
   readonly dataset: string;
-  readonly fields: readonly PreparedField[];
+  readonly batches: Pick<Loader, 'length' | 'batchAt'>;
   readonly validation: readonly PreparedField[];
   /** The newest checkpoint when the run goes on. */
   readonly saved: Checkpoint | undefined;
@@ -75,7 +72,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     average?.restore(saved.average);
   }
   await trimMetrics(folder, progress.step, standing.lastLook);
-  const maxSteps = stepsOf(options, request.fields.length);
+  const maxSteps = stepsOf(options, request.batches.length);
 
   const describe = () => `${progress.step}/${standing.lastLook}`;
   let written = saved === undefined ? '' : describe();
@@ -136,8 +133,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     parameters,
     trained,
     optimiser,
-    batch: (cursor) =>
-      batchAt(request.fields, cursor, options.batchSize, viewOf(config, request), random.split('data')),
+    batch: (cursor) => request.batches.batchAt(cursor),
     loss: (batch, own) => stageLoss(model, batch, stage, own),
     rates: await learningRates(options),
     clipNorm: options.clipNorm,
@@ -175,15 +171,4 @@ export function stepsOf(options: TrainOptions, images: number): number {
   if (options.maxEpochs === undefined) return options.maxSteps;
   const batches = Math.max(1, Math.floor(images / options.batchSize));
   return Math.max(1, Math.ceil((options.maxEpochs * batches) / options.accumulate));
-}
-
-type Triple = readonly [number, number, number];
-
-function viewOf(config: ModelConfig, { view }: RunRequest) {
-  return {
-    side: config.vit.imgSize,
-    ...view,
-    pixelMean: config.pixelMean as Triple,
-    pixelStd: config.pixelStd as Triple,
-  };
 }

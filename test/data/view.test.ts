@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
 import { batchAt, prepareFields } from '../../src/data/batches.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
-import { zoomFor } from '../../src/data/transforms/view.js';
+import { zoomFor } from '../../src/data/transforms/scale.js';
 
 const options = {
   side: 64,
