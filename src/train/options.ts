@@ -88,6 +88,12 @@ export const trainOptions = z.strictObject({
     .positive()
     .default(1)
     .describe('batches whose gradients are averaged in a step, for steps larger than the memory'),
+  recompute: z
+    .boolean()
+    .default(true)
+    .describe(
+      'compute blocks again in the backward pass: far less memory, and faster where attention is large',
+    ),
   learningRate: rate
     .default('1e-3 * min(1, (step + 1) / 30) * (0.51 + 0.49 * cos(pi * step / maxSteps))')
     .describe('a number, or an expression in step, epoch and maxSteps'),

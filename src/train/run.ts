@@ -52,7 +52,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
   const { folder, options, saved } = request;
   const model = saved === undefined ? await request.start() : CellSam.fromArrays(saved.config, saved.weights);
   const { config, parameters } = model;
-  const trained = trainedNames(model, options);
+  const trained = trainedNames(config, options);
   const optimiser = new AdamW(parameters, {
     betas: options.betas as [number, number],
     eps: 1e-8,
@@ -138,6 +138,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     rates: await learningRates(options),
     clipNorm: options.clipNorm,
     accumulate: options.accumulate,
+    gradients: { recompute: options.recompute },
     maxSteps,
     random: random.split('steps'),
     hooks,

@@ -18,7 +18,7 @@ async function shortRun(settings: object, size = 2, from = 0, tensors?: (count: 
   const before = new Map(
     [...model.toArrays()].map(([name, { data }]) => [name, Float32Array.from(data as Float32Array)]),
   );
-  const trained = trainedNames(model, options);
+  const trained = trainedNames(model.config, options);
   const optimiser = new AdamW(model.parameters, {
     betas: [0.9, 0.999],
     eps: 1e-8,

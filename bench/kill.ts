@@ -1,0 +1,165 @@
+/**
+ * Kills a training run again and again (`kill -9`), at random moments and while it writes checkpoints; resumes it each
+ * time, and compares how it ends with a run that was never stopped.
+ *
+ *   npm run bench -- kill            # 20 kills, the tiny preset
+ *   npm run bench -- kill 5 seed     # fewer, other moments
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Random } from '../src/core/random.js';
+
+export interface KillPlan {
+  /** The run as YAML, without `run.folder`. */
+  readonly config: string;
+  readonly kills: number;
+  readonly seed: string;
+  readonly print: (line: string) => void;
+}
+
+export interface KillResult {
+  /** Steps in `metrics.jsonl` at each kill; -1 before the first. */
+  readonly killedAt: readonly number[];
+  /** Kills that hit a half-written checkpoint. */
+  readonly whileWriting: number;
+  /** Files that differ from those of the run that was not stopped. */
+  readonly differing: readonly string[];
+}
+
+/** @throws Error when a resume fails */
+export async function killAndResume({ config, kills, seed, print }: KillPlan): Promise<KillResult> {
+  const base = mkdtempSync(join(tmpdir(), 'kill-'));
+  const file = join(base, 'config.yaml');
+  writeFileSync(file, config);
+  const [whole, killed] = [join(base, 'whole'), join(base, 'killed')];
+  const started = performance.now();
+  await finish(start(['--config', file, `run.folder=${whole}`]));
+  const seconds = (performance.now() - started) / 1000;
+  const steps = lastStep(whole);
+  print(`the run that was not stopped: ${steps} steps in ${seconds.toFixed(1)} s`);
+
+  const random = new Random(seed);
+  const killedAt: number[] = [];
+  let whileWriting = 0;
+  while (killedAt.length < kills) {
+    const isBegun = existsSync(join(killed, 'config.yaml'));
+    const child = start(isBegun ? ['--resume', killed] : ['--config', file, `run.folder=${killed}`]);
+    const begun = Date.now();
+    const ended = finish(child).then(
+      () => 'ended' as const,
+      (failure: Error) => failure,
+    );
+    const moment = await Promise.race([ended, momentToKill(killed, random, (1000 * seconds) / kills)]);
+    if (moment instanceof Error) throw moment;
+    if (moment === 'ended') {
+      print(`ended before kill ${killedAt.length + 1}`);
+      break;
+    }
+    child.kill('SIGKILL');
+    await ended;
+    // One from before is still there until the next checkpoint is begun.
+    const isWriting = entries(killed).some(
+      (name) => name.endsWith('.partial') && statSync(join(killed, 'checkpoints', name)).mtimeMs > begun,
+    );
+    if (isWriting) whileWriting++;
+    killedAt.push(lastStep(killed));
+    print(
+      `kill ${killedAt.length} (${moment}) at step ${lastStep(killed)}${isWriting ? ', writing a checkpoint' : ''}`,
+    );
+  }
+  await finish(start(['--resume', killed]));
+  return { killedAt, whileWriting, differing: differences(whole, killed) };
+}
+
+/** Waits for a random moment: while it starts, some time after a step, or just after a checkpoint was begun. */
+async function momentToKill(folder: string, random: Random, spread: number): Promise<string> {
+  const kind = random.uniform();
+  if (kind < 0.15) {
+    await wait(random.uniform(0, 2000));
+    return 'starting';
+  }
+  const begun = Date.now();
+  const isFresh = (path: string) => existsSync(path) && statSync(path).mtimeMs > begun;
+  while (!isFresh(join(folder, 'metrics.jsonl')) || lastStep(folder) < 0) await wait(5);
+  await wait(random.uniform(0, spread));
+  if (kind < 0.55) return 'any time';
+  while (!entries(folder).some((name) => name.endsWith('.partial'))) await wait(1);
+  await wait(random.uniform(0, 20));
+  return 'at a checkpoint';
+}
+
+const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+const entries = (folder: string): string[] => {
+  const path = join(folder, 'checkpoints');
+  return existsSync(path) ? readdirSync(path) : [];
+};
+
+function start(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [resolve('bin/cellsam.mjs'), 'train', '--quiet', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+}
+
+/** Resolves when the process ended well or by our kill. */
+function finish(child: ChildProcess): Promise<void> {
+  let talk = '';
+  child.stderr?.on('data', (piece: Buffer) => {
+    talk += String(piece);
+  });
+  return new Promise((done, fail) => {
+    child.on('exit', (code, signal) => {
+      if (code === 0 || signal === 'SIGKILL') done();
+      else fail(new Error(`a run ended with ${code ?? signal}: ${talk.slice(-2000)}`));
+    });
+  });
+}
+
+function lines(folder: string): Record<string, unknown>[] {
+  const path = join(folder, 'metrics.jsonl');
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        return [{ ...(JSON.parse(line) as Record<string, unknown>), seconds: 0 }];
+      } catch {
+        return [];
+      }
+    });
+}
+
+const lastStep = (folder: string): number => Number(lines(folder).at(-1)?.['step'] ?? -1);
+
+/** Everything in the two folders that should be the same: checkpoints, model, log without its times. */
+function differences(a: string, b: string): string[] {
+  const last = JSON.parse(readFileSync(join(a, 'checkpoints', 'index.json'), 'utf8')) as { last: string };
+  const parts = readdirSync(join(a, 'checkpoints', last.last)).map((file) =>
+    join('checkpoints', last.last, file),
+  );
+  const files = ['model.safetensors', join('checkpoints', 'index.json'), ...parts];
+  const differing = files.filter((file) => {
+    const [one, other] = [join(a, file), join(b, file)];
+    return !existsSync(other) || !readFileSync(one).equals(readFileSync(other));
+  });
+  const sameLog = JSON.stringify(lines(a)) === JSON.stringify(lines(b));
+  return sameLog ? differing : [...differing, 'metrics.jsonl'];
+}
+
+const TINY = `
+data: { type: simulated, count: 12, fieldSize: 128 }
+model: { preset: tiny, imgSize: 128 }
+train: { maxSteps: 40, batchSize: 2, checkpointEvery: 2, evaluateEvery: 10, previews: 1, keepCheckpoints: 2 }
+`;
+
+if (process.argv[1]?.endsWith('bench/kill.js')) {
+  const [kills = '20', seed = 'kill'] = process.argv.slice(2);
+  const print = (line: string) => console.log(line);
+  const result = await killAndResume({ config: TINY, kills: Number(kills), seed, print });
+  console.log(
+    `${result.killedAt.length} kills, ${result.whileWriting} of them while a checkpoint was written; every resume succeeded; differing files: ${result.differing.length === 0 ? 'none' : result.differing.join(', ')}`,
+  );
+  process.exitCode = result.differing.length === 0 ? 0 : 1;
+}
