@@ -26,15 +26,30 @@ export interface BackendInfo {
 
 type TfNodeModule = typeof TfNode;
 
-// The one global of this project is TensorFlow's backend; these two lines are its memory.
+// The one global of this project is TensorFlow's backend; these lines and `portableCalls` are its memory.
 let tfNode: TfNodeModule | undefined;
 export const rememberNode = (module: TfNodeModule): void => {
   tfNode = module;
 };
 
-/** True on real TensorFlow, where kernels can be called by name. */
+let portableCalls = 0;
+
+/** Runs `f`, which must not be asynchronous, in the form that traces can hold: no kernels by name, no loops over chunks. */
+export function portable<T>(f: () => T): T {
+  portableCalls++;
+  try {
+    return f();
+  } finally {
+    portableCalls--;
+  }
+}
+
+/** True inside `portable`. */
+export const isPortable = (): boolean => portableCalls > 0;
+
+/** True on real TensorFlow, where kernels can be called by name; not inside `portable`. */
 export function isNative(): boolean {
-  return tfNode !== undefined && tf.getBackend() === 'tensorflow';
+  return !isPortable() && tfNode !== undefined && tf.getBackend() === 'tensorflow';
 }
 
 /**

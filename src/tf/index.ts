@@ -6,7 +6,15 @@ import './load.js';
 import './gradients/register.js';
 
 export * as tf from '@tensorflow/tfjs';
-export { type BackendInfo, backendInfo, isNative, node, requireTraining } from './backend.js';
+export {
+  type BackendInfo,
+  backendInfo,
+  isNative,
+  isPortable,
+  node,
+  portable,
+  requireTraining,
+} from './backend.js';
 export { accumulate, into, pipe } from './free.js';
 export { detach, noTape, op } from './operators.js';
 export { gelu } from './ops/gelu.js';

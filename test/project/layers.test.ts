@@ -15,7 +15,21 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   segment: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights'],
   evaluate: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],
   train: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment', 'evaluate'],
-  jobs: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment', 'evaluate', 'train'],
+  export: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],
+  jobs: [
+    'core',
+    'config',
+    'io',
+    'image',
+    'data',
+    'tf',
+    'models',
+    'weights',
+    'segment',
+    'evaluate',
+    'train',
+    'export',
+  ],
   cli: ['core', 'config', 'jobs'],
 };
 

@@ -1,4 +1,4 @@
-import { tf } from '../../tf/index.js';
+import { isPortable, tf } from '../../tf/index.js';
 import { linear, project } from '../linear.js';
 import type { Weights } from '../parameters.js';
 
@@ -70,7 +70,7 @@ function attend(left: tf.Tensor3D, right: tf.Tensor3D, v: tf.Tensor3D): tf.Tenso
   const step = Math.max(1, Math.floor(MAX_SCORES / (tokens * tokens)));
   const piece = (l: tf.Tensor3D, r: tf.Tensor3D, values: tf.Tensor3D) =>
     tf.tidy(() => tf.matMul(tf.matMul(l, r, false, true).softmax(), values) as tf.Tensor3D);
-  if (step >= batch) return piece(left, right, v);
+  if (step >= batch || isPortable()) return piece(left, right, v);
   const pieces: tf.Tensor3D[] = [];
   for (let from = 0; from < batch; from += step) {
     const count = Math.min(step, batch - from);

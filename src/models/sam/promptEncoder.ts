@@ -70,12 +70,29 @@ function embedPoints(
   const n = points.shape[0];
   const all = addPadding ? tf.concat([points, tf.zeros([n, 1, 2])], 1) : points;
   const kinds = addPadding ? tf.concat([labels.toFloat(), tf.fill([n, 1], -1)], 1) : labels.toFloat();
-  const is = (label: number) => kinds.equal(label).toFloat().expandDims(-1);
-  const encoded = fourier(toUnit(all, frame), weights).mul(tf.sub(1, is(-1)));
-  return encoded
-    .add(is(-1).mul(weights.get('not_a_point_embed.weight')))
-    .add(is(0).mul(weights.get('point_embeddings.0.weight')))
-    .add(is(1).mul(weights.get('point_embeddings.1.weight')));
+  return labelledPoints(all, kinds, frame, weights);
+}
+
+/**
+ * Tokens `[n, t, C]` of points `[n, t, 2]` by their labels `[n, t]`, as SAM's exported decoder takes them: 0 background,
+ * 1 foreground, 2 and 3 first and second corner of a box, -1 padding.
+ */
+export function labelledPoints(
+  points: tf.Tensor,
+  labels: tf.Tensor,
+  frame: FrameSize,
+  weights: Weights,
+): tf.Tensor3D {
+  return tf.tidy(() => {
+    const is = (label: number) => labels.equal(label).toFloat().expandDims(-1);
+    const padding = is(-1);
+    let tokens = fourier(toUnit(points, frame), weights)
+      .mul(tf.sub(1, padding))
+      .add(padding.mul(weights.get('not_a_point_embed.weight')));
+    for (let label = 0; label < 4; label++)
+      tokens = tokens.add(is(label).mul(weights.get(`point_embeddings.${label}.weight`)));
+    return tokens as tf.Tensor3D;
+  });
 }
 
 function embedBoxes(boxes: tf.Tensor2D, frame: FrameSize, weights: Weights): tf.Tensor {

@@ -1,11 +1,11 @@
-import { takeBoxes } from '../../image/boxes.js';
-import type { Boxes } from '../../image/types.js';
-import { type CellSam, type DetectorOutput, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import { scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
+import { type CellSam, disposeEncoded, type Encoded } from '../../models/cellsam.js';
 import { maskDecoderTokenSide } from '../../models/sam/maskDecoderTokenSide.js';
 import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { tf } from '../../tf/index.js';
-import { type Embedding, type Engine, withoutDuplicates } from '../engine.js';
+import { candidates } from '../candidates.js';
+import type { Embedding, Engine } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
   readonly encoded: Encoded;
@@ -13,11 +13,6 @@ interface TensorEmbedding extends Embedding {
   readonly base: tf.Tensor4D;
   readonly positions: tf.Tensor4D;
 }
-
-/** Dense proposals below this are never cells. */
-const lowestScore = 0.05;
-/** Dense proposals that overlap more are the same cell, unless calibration found another limit. */
-const usualSameCell = 0.3;
 
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {
@@ -61,13 +56,12 @@ export class TensorFlowEngine implements Engine {
   }
 
   async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
-    const output = this.#model.detect(encodedOf(embedding));
+    const { scores, boxes } = tf.tidy(() => scoredBoxes(this.#model.detect(encodedOf(embedding)), this.side));
     try {
-      const found = await detections(output, embedding.batch, this.side);
-      const limit = sameCell ?? (output.kind === 'dense' ? usualSameCell : 1);
-      return found.map((detection) => withoutDuplicates(detection, limit));
+      const [values, xyxy] = await Promise.all([scores.data<'float32'>(), boxes.data<'float32'>()]);
+      return candidates(values, xyxy, embedding.batch, !this.hasDynamicThreshold, sameCell);
     } finally {
-      tf.dispose(output);
+      tf.dispose([scores, boxes]);
     }
   }
 
@@ -156,41 +150,4 @@ function promptTensors(prompts: readonly Prompt[], maskSide: number) {
   const logits = new Float32Array(n * maskSide ** 2);
   for (const [i, p] of prompts.entries()) if (p.kind === 'mask') logits.set(p.logits, i * maskSide ** 2);
   return { points, pointLabels, masks: tf.tensor4d(logits, [n, maskSide, maskSide, 1]) };
-}
-
-/** Boxes in pixels of the frame and scores, falling; the best class of each query (Wang et al. 2022). */
-async function detections(output: DetectorOutput, batch: number, side: number): Promise<Detection[]> {
-  const { scores, boxes } = tf.tidy(() => {
-    if (output.kind === 'dense') return { scores: output.logits.sigmoid(), boxes: output.boxes };
-    const last = output.logits.shape[0] - 1;
-    const logits = output.logits.slice([last, 0, 0, 0], [1, -1, -1, -1]).squeeze([0]).max(-1);
-    const [cx, cy, w, h] = output.boxes.slice([last, 0, 0, 0], [1, -1, -1, -1]).squeeze([0]).split(4, -1);
-    if (cx === undefined || cy === undefined || w === undefined || h === undefined)
-      throw new Error('no boxes');
-    const corners = [cx.sub(w.div(2)), cy.sub(h.div(2)), cx.add(w.div(2)), cy.add(h.div(2))];
-    return { scores: logits.sigmoid(), boxes: tf.concat(corners, -1).mul(side) };
-  });
-  const allScores = (await scores.data<'float32'>()) as Float32Array;
-  const allBoxes = (await boxes.data<'float32'>()) as Float32Array;
-  if (output.kind !== 'dense') tf.dispose([scores, boxes]);
-  else scores.dispose();
-  const each = allScores.length / batch;
-  return Array.from({ length: batch }, (_, b) => {
-    const own = allScores.subarray(b * each, (b + 1) * each);
-    const xyxy = allBoxes.subarray(b * each * 4, (b + 1) * each * 4);
-    return output.kind === 'dense' ? likely(own, xyxy) : ordered(own, { count: each, xyxy });
-  });
-}
-
-function ordered(scores: Float32Array, boxes: Boxes): Detection {
-  const order = Array.from(scores.keys());
-  order.sort((i, j) => (scores[j] as number) - (scores[i] as number) || i - j);
-  return { boxes: takeBoxes(boxes, order), scores: Float32Array.from(order, (i) => scores[i] as number) };
-}
-
-/** Dense proposals that may be cells, in falling order of score. */
-function likely(scores: Float32Array, xyxy: Float32Array): Detection {
-  const kept = [...scores.keys()].filter((i) => (scores[i] as number) > lowestScore);
-  const own = Float32Array.from(kept, (i) => scores[i] as number);
-  return ordered(own, takeBoxes({ count: scores.length, xyxy }, kept));
 }

@@ -1,0 +1,81 @@
+import {
+  type Comparison,
+  type ExportResult,
+  exportJob,
+  parseExportJob,
+  targetNames,
+} from '../../jobs/export.js';
+import { shippedModel } from '../../jobs/segment.js';
+import type { Verb } from '../verb.js';
+
+const list = (value: unknown): string[] =>
+  value === undefined
+    ? []
+    : [value].flat().flatMap((part) =>
+        String(part)
+          .split(',')
+          .filter((name) => name !== ''),
+      );
+
+export const verb: Verb<ExportResult> = {
+  command: 'export',
+  about: 'write a model for Python, ONNX Runtime, browsers, and compare it with the live one',
+  examples: [
+    ['cellsam export --to onnx --out exported', 'the shipped model as ONNX files'],
+    [
+      'cellsam export --model m.safetensors --to onnx --smaller float16,int8 --out exported',
+      'smaller files too',
+    ],
+  ],
+  options: {
+    model: {
+      type: 'string',
+      default: shippedModel,
+      defaultDescription: 'the model that comes with the project',
+      describe: 'model file, or published weights with --preset',
+    },
+    preset: { type: 'string', describe: 'sizes of published weights, e.g. vit_b' },
+    to: { type: 'string', demandOption: true, describe: `any of ${targetNames.join(', ')}, with commas` },
+    out: { type: 'string', demandOption: true, describe: 'folder to write' },
+    verify: { type: 'boolean', default: true, describe: 'compare in the runtime of each form' },
+    images: { type: 'string', array: true, describe: 'images to compare on; simulated ones when absent' },
+    smaller: { type: 'string', describe: 'further ONNX files: float16, int8, with commas' },
+    masks: {
+      type: 'string',
+      default: 'single',
+      describe: "the decoder's masks: single (CellSAM's) or all (SAM's four)",
+    },
+    opset: { type: 'number', default: 17, describe: 'ONNX operator set, 17 to 20' },
+  },
+  run: ({ model, preset, to, out, verify, images, smaller, masks, opset }, context) =>
+    exportJob(
+      parseExportJob({
+        ...{ model, preset, out, verify, masks, opset },
+        ...{ to: list(to), images: list(images), smaller: list(smaller) },
+      }),
+      context,
+    ),
+  render: (result) =>
+    [
+      ...result.files.map(({ path, bytes }) => `${path}: ${(bytes / 1e6).toFixed(1)} MB`),
+      ...table(result.comparisons),
+      ...result.notes,
+    ].join('\n'),
+};
+
+/** The largest difference of each program in each runtime. */
+function table(comparisons: readonly Comparison[]): string[] {
+  if (comparisons.length === 0) return ['not verified'];
+  const worst = new Map<string, Comparison>();
+  for (const c of comparisons) {
+    const key = [c.target, c.runtime, c.program, c.output].join();
+    if (c.relative >= (worst.get(key)?.relative ?? 0)) worst.set(key, c);
+  }
+  return [
+    'largest difference from the live model, relative to the largest magnitude of the output:',
+    ...[...worst.values()].map(
+      ({ runtime, program, output, relative, case: label }) =>
+        `  ${runtime.padEnd(26)} ${program.padEnd(14)} ${output.padEnd(17)} ${relative.toExponential(1)}  at ${label}`,
+    ),
+  ];
+}

@@ -1,0 +1,58 @@
+import type { ModelConfig } from '../../models/options.js';
+import type { SessionArrays } from '../../segment/engines/onnxSession.js';
+import type { Graph } from '../trace/graph.js';
+import type { Program } from '../trace/trace.js';
+import type { Case } from '../verify/cases.js';
+
+/** A program with its graph; the graph is not fused and must not be changed. */
+export interface Traced {
+  readonly program: Program;
+  readonly graph: Graph;
+}
+
+/** Numbers stored in fewer bits; only ONNX has them. */
+export type Precision = 'float16' | 'int8';
+
+/** What a target writes. */
+export interface ExportSource {
+  readonly traced: readonly Traced[];
+  /** Inputs with the live model's outputs, of every program. */
+  readonly cases: readonly Case[];
+  readonly config: ModelConfig;
+  readonly thresholds: Readonly<Record<string, number>>;
+  /** How the model was made, and its licence, in words. */
+  readonly training: string;
+  readonly licence: string;
+  readonly smaller: readonly Precision[];
+  readonly opset: number;
+}
+
+export interface WrittenFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** An exported model in the target's own runtime. */
+export interface Runtime {
+  /** As printed: runtime and, for smaller forms, which. */
+  readonly name: string;
+  /** Largest relative difference that is right; undefined where it is printed and not judged. */
+  readonly limit: number | undefined;
+  /** undefined where this runtime does not have the program */
+  run(program: string, inputs: SessionArrays): Promise<SessionArrays | undefined>;
+  dispose(): Promise<void>;
+}
+
+/** A form to export to. */
+export interface Target {
+  readonly about: string;
+  /** Programs that it writes; all where absent. */
+  readonly programs?: readonly string[];
+  /** Writes below `folder`. @throws ExportError naming a kernel without mapping */
+  write(source: ExportSource, folder: string): Promise<readonly WrittenFile[]>;
+  /** Opens what was written; empty with a note where the runtime is not installed. */
+  open(source: ExportSource, folder: string, note: (message: string) => void): Promise<readonly Runtime[]>;
+}
+
+/** Float32 files must agree with the live model to this share of a tensor's magnitude. */
+export const LIMIT = 1e-4;
