@@ -19,7 +19,7 @@ export interface ExportOptions {
   readonly to: readonly TargetName[];
   /** Each target writes into a folder of its name below this one. */
   readonly out: string;
-  readonly thresholds?: Readonly<Record<string, number>>;
+  readonly thresholds?: Readonly<Record<string, number | undefined>> | undefined;
   readonly training?: string;
   readonly licence?: string;
   /** Further ONNX files with float16 weights or int8 products. */
@@ -82,7 +82,7 @@ export async function exportModel(
     traced,
     cases,
     config: model.config,
-    thresholds: options.thresholds ?? {},
+    thresholds: options.thresholds,
     training: options.training ?? '',
     licence: options.licence ?? '',
     smaller: options.smaller ?? [],

@@ -6,9 +6,7 @@ import { simulate } from '../data/simulate/simulate.js';
 import { type Comparison, type ExportResult, exportModel } from '../export/exportModel.js';
 import { targetNames } from '../export/targets/targets.js';
 import type { PixelImage } from '../image/types.js';
-import { CellSam } from '../models/cellsam.js';
-import { preset } from '../models/presets.js';
-import { loadWeights } from '../weights/load.js';
+import type { CellSam } from '../models/cellsam.js';
 import { loadModelFile } from '../weights/modelFile.js';
 
 export type { Comparison, ExportResult };
@@ -16,8 +14,7 @@ export { targetNames };
 
 /** What `cellsam export` is told. */
 export const exportJobOptions = z.strictObject({
-  model: z.string().describe('model file, or published weights together with a preset'),
-  preset: z.string().optional().describe('sizes of weights that do not describe themselves'),
+  model: z.string().describe('model file, ours or a published checkpoint'),
   to: z.array(z.enum(targetNames)).min(1).describe('forms to write'),
   out: z.string().describe('folder; each form has one of its own below it'),
   verify: z.boolean().default(true).describe('compare with the live model in the runtime of each form'),
@@ -37,22 +34,16 @@ export type ExportJob = z.infer<typeof exportJobOptions>;
 
 /** Writes a model in other forms; see `exportModel`. */
 export async function exportJob(job: ExportJob, context: JobContext): Promise<ExportResult> {
-  const { model, card } = await load(job);
+  const { model, card } = await loadModelFile(job.model);
   try {
     const images = job.verify ? await imagesOf(job, model) : [];
     const { to, out, smaller, masks, opset } = job;
-    return await exportModel(model, { to, out, smaller, masks, opset, images, ...card }, context);
+    const { thresholds, training, licence } = card;
+    const made = { thresholds, training, licence };
+    return await exportModel(model, { to, out, smaller, masks, opset, images, ...made }, context);
   } finally {
     model.dispose();
   }
-}
-
-async function load({ model: path, preset: name }: ExportJob) {
-  if (name === undefined) {
-    const { model, card } = await loadModelFile(path);
-    return { model, card: { thresholds: card.thresholds, training: card.training, licence: card.licence } };
-  }
-  return { model: CellSam.fromArrays(preset(name), await loadWeights(path)), card: {} };
 }
 
 async function imagesOf({ images }: ExportJob, model: CellSam): Promise<PixelImage[]> {

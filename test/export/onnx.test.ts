@@ -18,7 +18,7 @@ import { writeOnnx } from '../../src/export/onnx/write.js';
 import { traceProgram } from '../../src/export/trace/trace.js';
 import { CaseMaker } from '../../src/export/verify/cases.js';
 import { differences, toArrays } from '../../src/export/verify/difference.js';
-import { writeSafetensors } from '../../src/io/safetensors.js';
+import { writeSafetensors } from '../../src/io/safetensorsWrite.js';
 import { OnnxSession, type SessionArray, type SessionArrays } from '../../src/segment/engines/onnxSession.js';
 import { tf } from '../../src/tf/index.js';
 import { runPython, testWithPython } from '../support/python.js';

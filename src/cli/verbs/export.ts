@@ -32,9 +32,8 @@ export const verb: Verb<ExportResult> = {
       type: 'string',
       default: shippedModel,
       defaultDescription: 'the model that comes with the project',
-      describe: 'model file, or published weights with --preset',
+      describe: 'model file, ours or a published checkpoint',
     },
-    preset: { type: 'string', describe: 'sizes of published weights, e.g. vit_b' },
     to: { type: 'string', demandOption: true, describe: `any of ${targetNames.join(', ')}, with commas` },
     out: { type: 'string', demandOption: true, describe: 'folder to write' },
     verify: { type: 'boolean', default: true, describe: 'compare in the runtime of each form' },
@@ -47,10 +46,10 @@ export const verb: Verb<ExportResult> = {
     },
     opset: { type: 'number', default: 17, describe: 'ONNX operator set, 17 to 20' },
   },
-  run: ({ model, preset, to, out, verify, images, smaller, masks, opset }, context) =>
+  run: ({ model, to, out, verify, images, smaller, masks, opset }, context) =>
     exportJob(
       parseExportJob({
-        ...{ model, preset, out, verify, masks, opset },
+        ...{ model, out, verify, masks, opset },
         ...{ to: list(to), images: list(images), smaller: list(smaller) },
       }),
       context,

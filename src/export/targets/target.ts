@@ -19,7 +19,7 @@ export interface ExportSource {
   /** Inputs with the live model's outputs, of every program. */
   readonly cases: readonly Case[];
   readonly config: ModelConfig;
-  readonly thresholds: Readonly<Record<string, number>>;
+  readonly thresholds: Readonly<Record<string, number | undefined>> | undefined;
   /** How the model was made, and its licence, in words. */
   readonly training: string;
   readonly licence: string;
