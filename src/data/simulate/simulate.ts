@@ -70,7 +70,12 @@ export function simulate(options: SimulateOptions): Sample {
     instances: { kind: 'labels', labels: drawn.labels },
     objectCount: visible.length,
     warnings: drawn.warnings,
-    source: { dataset: 'simulated', files: [], licence: 'CC0-1.0', contentHash: sha256(`${side}`, data) },
+    source: {
+      dataset: 'simulated',
+      files: [],
+      licence: 'CC0-1.0',
+      contentHash: sha256(`${side}x${side}`, data),
+    },
   };
 }
 

@@ -68,8 +68,21 @@ export function meanF1(images: readonly Pick<ImageScores, 'thresholds'>[]): numb
   );
 }
 
+/** Matched, false and missed objects. */
+export type Counts = Pick<ThresholdScores, 'tp' | 'fp' | 'fn'>;
+
+/** Counts of one pair of label images at an IoU of 0.5. */
+export function countsAtHalf(truth: LabelImage, predicted: LabelImage): Counts {
+  const tp = matchAtLeast(overlapTable(truth, predicted), 0.5).length;
+  return { tp, fp: predicted.count - tp, fn: truth.count - tp };
+}
+
+/** `2 tp / (2 tp + fp + fn)`; 1 when there is nothing to find and nothing was found. */
+export function f1({ tp, fp, fn }: Counts): number {
+  return thresholdScores(0.5, tp, tp + fp, tp + fn, 0).f1;
+}
+
 /** F1 at an IoU of 0.5 of one pair of label images. */
 export function f1AtHalf(truth: LabelImage, predicted: LabelImage): number {
-  const table = overlapTable(truth, predicted);
-  return thresholdScores(0.5, matchAtLeast(table, 0.5).length, predicted.count, truth.count, 0).f1;
+  return f1(countsAtHalf(truth, predicted));
 }
