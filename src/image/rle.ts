@@ -60,3 +60,43 @@ export function packedObjects(labels: LabelImage): string[] {
     packRuns(runLengths(labels, i + 1, xyxy.subarray(i * 4, i * 4 + 4))),
   );
 }
+
+/** The runs of COCO's text form. @throws Error when the text is cut short or its runs are no lengths */
+export function unpackRuns(text: string): number[] {
+  const runs: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    let value = 0;
+    let shift = 0;
+    for (let isMore = true; isMore; ) {
+      const code = text.charCodeAt(at++) - 48;
+      if (!(code >= 0 && code < 64) || shift > 30) throw new Error('the packed runs are damaged');
+      value |= (code & 31) << shift;
+      shift += 5;
+      isMore = (code & 32) !== 0;
+      if (!isMore && (code & 16) !== 0) value |= -1 << shift;
+    }
+    if (runs.length > 2) value += runs.at(-2) as number;
+    if (value < 0) throw new Error('a packed run is negative');
+    runs.push(value);
+  }
+  return runs;
+}
+
+/**
+ * Flat indexes of the object's pixels, rising, from its runs.
+ *
+ * @throws Error when the runs do not cover the image exactly
+ */
+export function runPixels(runs: readonly number[], height: number, width: number): Uint32Array {
+  const total = runs.reduce((a, b) => a + b, 0);
+  if (total !== height * width || runs.some((run) => !Number.isInteger(run) || run < 0))
+    throw new Error(`its runs cover ${total} of ${height * width} pixels`);
+  const pixels: number[] = [];
+  let at = 0;
+  for (const [i, run] of runs.entries()) {
+    if (i % 2 === 1)
+      for (let k = at; k < at + run; k++) pixels.push((k % height) * width + Math.floor(k / height));
+    at += run;
+  }
+  return Uint32Array.from(pixels).sort();
+}

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { CellsamError, DataError, type Problem, throwIfAborted } from '../core/errors.js';
+import { CellsamError, type Problem, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
+import { recogniseLayout } from '../data/formats/recognise.js';
 import type { Sample } from '../data/sample.js';
+import { Tally } from '../data/tally.js';
 import { areasOf, boxesOf, components } from '../image/labels.js';
 
 export const checkJobOptions = z.strictObject({
@@ -13,6 +15,8 @@ export const checkJobOptions = z.strictObject({
 export interface CheckResult {
   readonly folder: string;
   readonly type: FormatName;
+  /** What the layout needs under `data.options`. */
+  readonly options: Readonly<Record<string, unknown>>;
   readonly images: number;
   readonly objects: number;
   /** Object areas in px at 5, 50 and 95 percent; absent without objects. */
@@ -27,19 +31,21 @@ export async function check(
   context: JobContext,
 ): Promise<CheckResult> {
   const { folder } = options;
-  const type = options.type ?? (await recognise(folder));
-  const format = await formatNamed(type);
+  const layout =
+    options.type === undefined ? await recogniseLayout(folder) : { type: options.type, options: {} };
+  const { type } = layout;
+  const format = await formatNamed(type, layout.options);
   const refs = await format.list(folder);
   const problems: Problem[] = [];
   const areas: number[] = [];
   const sizes = new Set<string>();
   const seen = new Map<string, string>();
-  let objects = 0;
+  const tally = new Tally();
   for (const [done, ref] of refs.entries()) {
     throwIfAborted(context.signal);
     try {
       const sample = await format.read(folder, ref);
-      objects += sample.objectCount;
+      tally.add(sample);
       sizes.add(`${sample.image.width}x${sample.image.height}x${sample.image.channels.length}`);
       problems.push(...problemsOf(sample));
       const twin = seen.get(sample.source.contentHash);
@@ -55,27 +61,17 @@ export async function check(
   }
   areas.sort((a, b) => a - b);
   const at = (q: number): number => areas[Math.floor(q * (areas.length - 1))] as number;
-  const found = { folder, type, images: refs.length, objects, sizes: [...sizes].sort(), problems };
+  const { images, objects } = tally;
+  const found = {
+    folder,
+    type,
+    options: layout.options,
+    images,
+    objects,
+    sizes: [...sizes].sort(),
+    problems,
+  };
   return areas.length === 0 ? found : { ...found, areas: [at(0.05), at(0.5), at(0.95)] };
-}
-
-/** The first layout that lists the folder; `bbbc039` looks like pairs and must be named. */
-async function recognise(folder: string): Promise<FormatName> {
-  const reasons: Problem[] = [];
-  for (const name of FORMAT_NAMES.filter((n) => n !== 'bbbc039')) {
-    try {
-      await (await formatNamed(name)).list(folder);
-      return name;
-    } catch (thrown) {
-      if (!(thrown instanceof CellsamError)) throw thrown;
-      reasons.push({ where: name, message: thrown.message }, ...thrown.problems.slice(0, 5));
-    }
-  }
-  throw new DataError(`the layout of ${folder} is none of those that are known`, {
-    where: folder,
-    problems: reasons,
-    fix: `name it with --type: ${FORMAT_NAMES.join(', ')}`,
-  });
 }
 
 function problemsOf(sample: Sample): Problem[] {

@@ -17,5 +17,8 @@ export const verb: Verb<CheckResult> = {
       ...r.problems.map((p) => `  ${p.where ?? ''}: ${p.message}`),
       `${r.problems.length} problems. For a config:`,
       `data:\n  type: ${r.type}\n  root: ${r.folder}`,
+      ...Object.entries(r.options).map(
+        ([key, value], i) => `${i === 0 ? '  options:\n' : ''}    ${key}: ${JSON.stringify(value)}`,
+      ),
     ].join('\n'),
 };

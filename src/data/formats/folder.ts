@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError, reason } from '../../core/errors.js';
 
@@ -31,4 +31,16 @@ export async function filesBelow(root: string): Promise<string[]> {
 /** A file's name without its folder and the last ending (`.nii.gz` and `.ome.tif` are one ending). */
 export function stemOf(file: string): string {
   return basename(file).replace(/(\.ome)?\.(tiff?|zarr)$|\.nii\.gz$|\.[^.]*$/i, '');
+}
+
+/** The beginning of a file as text, for a look at what it is; empty when it cannot be read. */
+export async function readHead(path: string, bytes = 65_536): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

@@ -13,6 +13,14 @@ export const FORMATS = {
   outlineTiles: async () => (await import('./outlineTiles.js')).outlineTiles,
   voc: async () => (await import('./voc.js')).voc,
   points: async () => (await import('./points.js')).points,
+  yolo: async () => (await import('./yolo.js')).yolo,
+  yoloMasks: async () => (await import('./yolo.js')).yoloMasks,
+  csvBoxes: async () => (await import('./csvBoxes.js')).csvBoxes,
+  cellsamFolders: async () => (await import('./cellsamFolders.js')).cellsamFolders,
+  coco: async () => (await import('./coco.js')).coco,
+  geojson: async () => (await import('./geojson.js')).geojson,
+  labelme: async () => (await import('./labelme.js')).labelme,
+  roiZip: async () => (await import('./roiZip.js')).roiZip,
   tfrecord: async () => (await import('./tfrecord.js')).tfrecord,
 } as const satisfies Readonly<Record<string, () => Promise<FormatDefinition>>>;
 

@@ -37,7 +37,6 @@ export const SPELLINGS: readonly Spelling[] = [
   },
   { images: '{**}imagesTr/{id}_0000', masks: '{**}labelsTr/{id}' },
   { images: '{**}imagesTs/{id}_0000', masks: '{**}labelsTs/{id}' },
-  { images: '{**}{id}.X.npy', masks: '{**}{id}.y.npy' }, // CellSAM's archive
   { images: '{**}{id}', masks: '{**}{id}_seg.npy' }, // Cellpose's window
   { images: '{**}{id}', masks: '{**}masks/{id}_cp_masks' }, // Omnipose
   { images: '{**}images/{id}', masks: '{**}labels/{id}_label' }, // NeurIPS 2022

@@ -87,7 +87,10 @@ function group(files: readonly string[], keyOf: (file: string) => string | undef
   const found = new Map<string, string[]>();
   for (const file of files) {
     const key = keyOf(file);
-    if (key !== undefined) found.set(key, [...(found.get(key) ?? []), file]);
+    if (key === undefined) continue;
+    const list = found.get(key);
+    if (list === undefined) found.set(key, [file]);
+    else list.push(file);
   }
   return found;
 }
