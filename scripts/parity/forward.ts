@@ -15,12 +15,11 @@ export function computeForward(golden: Golden): Computed {
     computed.set(`out.${name}`, { shape: value.shape, data: value.dataSync() });
   tf.tidy(() => {
     const { images, padding } = modelInput(golden, golden.config.inputs.forward_images);
-    const embedding = encoderKeys(golden, images, put);
+    encoderKeys(golden, images, put);
     promptKeys(golden, put);
     decoderKeys(golden, put);
     detectorKeys(golden, images, padding, put, computed);
     resampleKeys(golden, put);
-    return embedding;
   });
   return computed;
 }
@@ -28,15 +27,13 @@ export function computeForward(golden: Golden): Computed {
 type Put = (name: string, value: tf.Tensor) => void;
 const toChannelsFirst = (x: tf.Tensor): tf.Tensor => x.transpose([0, 3, 1, 2]);
 
-function encoderKeys(golden: Golden, images: tf.Tensor4D, put: Put): tf.Tensor4D {
+function encoderKeys(golden: Golden, images: tf.Tensor4D, put: Put): void {
   const { model } = golden;
   put('vit.input', toChannelsFirst(images.slice([images.shape[0] - 1, 0, 0, 0], [1, -1, -1, -1])));
   const { tokens } = vitTokens(images, model.imageEncoder, model.config.vit, (index, x) =>
     put(index < 0 ? 'vit.patch_embed' : `vit.blocks.${index}`, x),
   );
-  const embedding = neck(tokens, model.imageEncoder.scope('neck'));
-  put('vit.neck', toChannelsFirst(embedding));
-  return embedding;
+  put('vit.neck', toChannelsFirst(neck(tokens, model.imageEncoder.scope('neck'))));
 }
 
 function promptInputs(golden: Golden) {
