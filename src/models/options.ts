@@ -62,7 +62,10 @@ const cellfinderOptions = z.strictObject({
   encLayers: z.number().int().min(0).default(6).describe('encoder layers'),
   decLayers: z.number().int().min(0).default(6).describe('decoder layers'),
   dimFeedforward: count.default(1024).describe('hidden width of the feed-forward parts'),
-  dropout: z.number().min(0).max(1).default(0).describe('dropout in training'),
+  dropout: z
+    .literal(0)
+    .default(0)
+    .describe('none, as in the released configuration; part of the published settings'),
   numQueryPosition: count.default(3500).describe('anchor points'),
   numQueryPattern: count.default(1).describe('queries of each anchor point'),
   spatialPrior: z.enum(['learned', 'grid']).default('learned').describe('where the anchor points lie'),

@@ -1,4 +1,5 @@
 import { weightSpecs } from './cellsamSpecs.js';
+import { estimateMemory } from './memory.js';
 import type { ModelConfig, VitConfig } from './options.js';
 import type { WeightSpecs } from './specs.js';
 import {
@@ -28,8 +29,6 @@ export interface LayerSummary {
   readonly parameters: number;
   /** Two for each multiply-add of projections, convolutions and attention. */
   readonly flops: number;
-  /** Besides the weights, while it is computed. */
-  readonly workingBytes: number;
   /** What its backward pass reads. */
   readonly keptBytes: number;
 }
@@ -48,16 +47,16 @@ export interface ModelSummary {
   };
   readonly bytes: {
     readonly weights: number;
-    /** Encoding and detecting one image, then masks for one box. */
+    /** Encoding one image and detecting its cells. */
     readonly forward: number;
-    /** Batch of one, everything trained: weights, gradients, AdamW's two moments, and all that the backward pass reads. */
+    /** A training step of one image and six boxes, everything trained with AdamW, all kept for the backward pass. */
     readonly training: number;
-    /** The same where every layer keeps only its output and is computed again in the backward pass. */
+    /** The same with blocks computed again in the backward pass. */
     readonly trainingRecomputed: number;
   };
 }
 
-/** Sizes and costs of a model, part by part. Memory is an estimate: it counts numbers, not what an allocator adds. */
+/** Sizes and costs of a model, part by part. Memory is that of the whole process, an estimate; see `estimateMemory`. */
 export function summarise(config: ModelConfig): ModelSummary {
   const specs = weightSpecs(config);
   const layers = [...maskBranch(config), ...detector(config)].map(({ prefixes, output, about, cost }) => ({
@@ -66,13 +65,12 @@ export function summarise(config: ModelConfig): ModelSummary {
     output,
     parameters: count(specs, prefixes),
     flops: 2 * cost.multiplyAdds,
-    workingBytes: FLOAT * cost.working,
     keptBytes: FLOAT * cost.kept,
   }));
   const elements = sum([...specs.values()].map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
   const weights = FLOAT * elements;
   const flopsOf = (pattern: RegExp) => sum(layers.filter((l) => pattern.test(l.name)).map((l) => l.flops));
-  const outputs = sum(layers.map((l) => FLOAT * l.output.reduce((a, b) => a * b, 1)));
+  const step = { what: 'joint', batchSize: 1, prompts: 6 } as const;
   return {
     layers,
     parameters: count(specs, ['']),
@@ -85,9 +83,9 @@ export function summarise(config: ModelConfig): ModelSummary {
     },
     bytes: {
       weights,
-      forward: weights + largest(layers.map((l) => l.workingBytes)),
-      training: 4 * weights + sum(layers.map((l) => l.keptBytes)),
-      trainingRecomputed: 4 * weights + outputs + largest(layers.map((l) => l.keptBytes)),
+      forward: estimateMemory(config, { what: 'forward', batchSize: 1 }).total,
+      training: estimateMemory(config, { ...step, recompute: false }).total,
+      trainingRecomputed: estimateMemory(config, { ...step, recompute: true }).total,
     },
   };
 }
@@ -110,7 +108,7 @@ function maskBranch({ maskBranch: branch, vit, promptEncoder, maskDecoder }: Mod
       prefixes: [`${branch}.prompt_encoder`],
       about: 'one box',
       output: [2, promptEncoder.embedDim],
-      cost: { multiplyAdds: 0, working: 0, kept: 0 },
+      cost: { multiplyAdds: 0, kept: 0 },
     },
     {
       prefixes: [`${branch}.mask_decoder`],
@@ -192,4 +190,3 @@ function count(specs: WeightSpecs, prefixes: readonly string[]): number {
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-const largest = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), 0);

@@ -5,9 +5,7 @@ import { STRIDE4_CHANNELS } from './sam/stem.js';
 export interface Cost {
   /** Multiply-adds of projections, convolutions and attention; norms, softmax and activations are left out. */
   readonly multiplyAdds: number;
-  /** Numbers that exist at once, besides the weights. Attention scores are made and used in ranges and do not count. */
-  readonly working: number;
-  /** Numbers that its backward pass reads. */
+  /** Numbers that its backward pass reads; attention scores are made anew in ranges and do not count. */
   readonly kept: number;
 }
 
@@ -25,7 +23,6 @@ export function stemCost(vit: VitConfig): Cost {
     const out = tokens * embedDim;
     return {
       multiplyAdds: linear(tokens, 3 * patchSize ** 2, embedDim),
-      working: 3 * pixels + out,
       kept: out,
     };
   }
@@ -37,7 +34,7 @@ export function stemCost(vit: VitConfig): Cost {
     multiplyAdds += linear(cells, 9 * (widths[i - 1] as number), widths[i] as number);
     kept += 3 * cells * (widths[i] as number); // convolution, norm, activation
   }
-  return { multiplyAdds, working: 3 * pixels + 3 * (pixels / 4) * 32, kept };
+  return { multiplyAdds, kept };
 }
 
 /** One transformer block. @param window side of the attention windows; 0 for global attention */
@@ -55,7 +52,6 @@ export function blockCost(vit: VitConfig, window: number): Cost {
     (vit.useRelPos ? 2 * padded * side * dim : 0);
   return {
     multiplyAdds: attention + 2 * linear(tokens, dim, hidden),
-    working: Math.max(2 * tokens * dim + 4 * padded * dim, 2 * tokens * dim + 2 * tokens * hidden),
     kept: 3 * tokens * dim + 5 * padded * dim + 2 * tokens * hidden,
   };
 }
@@ -66,7 +62,6 @@ export function neckCost(vit: VitConfig): Cost {
   const map = tokens * outChans;
   return {
     multiplyAdds: linear(tokens, embedDim, outChans) + linear(tokens, 9 * outChans, outChans),
-    working: tokens * embedDim + 10 * map, // the convolution gathers its nine neighbours
     kept: 3 * map,
   };
 }
@@ -85,7 +80,6 @@ export function maskDecoderCost(config: MaskDecoderConfig, grid: number): Cost {
   const masks = 16 * image * (dim / 8);
   return {
     multiplyAdds: depth * layer + cross(tokens, image) + upscaled + masks,
-    working: 2 * image * dim + 3 * masks,
     kept: depth * image * (2 * dim + 4 * inner) + 2 * image * inner + 3 * image * dim + 3 * masks,
   };
 }
@@ -95,7 +89,6 @@ export function inputProjectionCost(config: CellFinderConfig, vit: VitConfig): C
   const map = tokens * config.hiddenDim;
   return {
     multiplyAdds: linear(tokens, vit.embedDim, config.hiddenDim),
-    working: tokens * vit.embedDim + 3 * map,
     kept: 2 * map,
   };
 }
@@ -113,7 +106,6 @@ export function detectorDecoderCost(config: CellFinderConfig, queries: number, g
   const cross = withFeedForward(config, queries, attentionCost(config, queries, grid));
   return {
     multiplyAdds: cross.multiplyAdds + own,
-    working: cross.working,
     kept: cross.kept + 6 * queries * dim,
   };
 }
@@ -122,7 +114,6 @@ function withFeedForward(config: CellFinderConfig, queries: number, attention: C
   const { hiddenDim: dim, dimFeedforward: hidden } = config;
   return {
     multiplyAdds: attention.multiplyAdds + 2 * linear(queries, dim, hidden),
-    working: Math.max(attention.working, 2 * queries * (dim + hidden)),
     kept: attention.kept + queries * (3 * dim + 2 * hidden),
   };
 }
@@ -139,17 +130,14 @@ function attentionCost(
       2 * linear(queries, dim, dim) + 2 * linear(tokens, dim, dim) + 2 * queries * tokens * dim;
     return {
       multiplyAdds,
-      working: (3 * queries + 3 * tokens) * dim,
       kept: (3 * queries + 2 * tokens) * dim,
     };
   }
   const projections = 3 * linear(queries, dim, dim) + linear(tokens, dim, dim) + 2 * linear(grid, dim, dim);
   const along = 2 * queries * grid * dim; // weights along the rows and along the columns
   const contraction = queries * grid * grid * dim + queries * grid * dim;
-  const between = queries * grid * dim; // one axis summed, the other still there
   return {
     multiplyAdds: projections + along + contraction,
-    working: 3 * queries * dim + tokens * dim + between,
     kept: 3 * queries * dim + 2 * tokens * dim,
   };
 }
@@ -160,7 +148,6 @@ export function headsCost(config: CellFinderConfig, queries: number): Cost {
   const rows = queries * decLayers;
   return {
     multiplyAdds: linear(rows, dim, numClasses) + 2 * linear(rows, dim, dim) + linear(rows, dim, 4),
-    working: 3 * rows * dim,
     kept: 3 * rows * dim,
   };
 }
@@ -176,7 +163,6 @@ export function denseCost(config: CellFinderConfig, vit: VitConfig): Cost {
       linear(4 * tokens, STRIDE4_CHANNELS, channels) +
       linear(4 * tokens, 9 * channels, channels) +
       linear(4 * tokens, channels, 5),
-    working: 4 * map,
     kept: 5 * map,
   };
 }

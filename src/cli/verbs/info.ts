@@ -38,8 +38,8 @@ export const verb: Verb<ModelInfo> = {
       `Parameters           ${thousands(info.parameters)}`,
       `In a file            ${thousands(info.tensors)} arrays, ${thousands(info.elements)} numbers, ${bytes(info.bytes.weights)} in float32`,
       `Operations           ${flops(info.flops.encode)} to encode an image, ${flops(info.flops.detect)} to find its cells, ${flops(info.flops.maskOfABox)} for the mask of a box`,
-      `Memory, estimated    ${bytes(info.bytes.forward)} to find the cells of an image; a training step of one image with AdamW:`,
-      `                     ${bytes(info.bytes.trainingRecomputed)} with layers computed again in the backward pass, ${bytes(info.bytes.training)} without`,
+      `Memory, estimated    ${bytes(info.bytes.forward)} to find the cells of an image; for a training step of one image and 6 boxes`,
+      `                     ${bytes(info.bytes.trainingRecomputed)} with blocks computed again in the backward pass, ${bytes(info.bytes.training)} without`,
       ...(info.assumed.length === 0
         ? []
         : ['', `Not told by the file, taken as: ${info.assumed.join(', ')}`]),
