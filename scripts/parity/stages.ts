@@ -5,6 +5,7 @@ import { tf } from '../../src/tf/index.js';
 import { type GradientOptions, globalNorm, gradientsOf } from '../../src/train/gradients.js';
 import { maskLosses, trueIou } from '../../src/train/losses/masks.js';
 import { type QueryLossOptions, queryLosses } from '../../src/train/losses/queries.js';
+import { promptedMasks } from '../../src/train/stages/promptedMasks.js';
 import { matchingCosts, targetsOf } from './forward.js';
 import { type Computed, type Golden, modelInput, tensorOf } from './golden.js';
 
@@ -58,7 +59,7 @@ function stage2(golden: Golden, computed: Computed, how: GradientOptions): void 
   };
   const losses: Record<string, number> = {};
   gradientKeys(golden, 'stage2', computed, how, () => {
-    const { masks, iou } = promptedMasks(golden);
+    const { masks, iou } = masksOfBoxes(golden);
     const truth = tensorOf(golden.input('in.stage2.masks'));
     computed.set('out.stage2.masks', { shape: masks.shape, data: masks.dataSync() });
     computed.set('out.stage2.iou', { shape: iou.shape, data: iou.dataSync() });
@@ -75,19 +76,16 @@ function stage2(golden: Golden, computed: Computed, how: GradientOptions): void 
 }
 
 /** Every box of stage 2 prompts its own image. */
-function promptedMasks(golden: Golden): { masks: tf.Tensor; iou: tf.Tensor } {
-  const { model } = golden;
-  const boxes = tensorOf(golden.input('in.stage2.boxes')) as tf.Tensor2D;
+function masksOfBoxes(golden: Golden): { masks: tf.Tensor; iou: tf.Tensor } {
+  const boxes = Float32Array.from(golden.input('in.stage2.boxes').data, Number);
   const owner = Array.from(golden.input('in.stage2.image').data, Number);
   const used = [...new Set(owner)];
   const { images } = modelInput(golden, used);
-  const { embedding } = model.encode(images);
-  const predictions = used.map((image, i) => {
-    const own = boxes.slice([owner.indexOf(image), 0], [owner.filter((o) => o === image).length, 4]);
-    return model.decode(embedding.slice([i, 0, 0, 0], [1, -1, -1, -1]), { boxes: own });
+  const prompts = used.map((image, i) => {
+    const [from, count] = [owner.indexOf(image), owner.filter((o) => o === image).length];
+    return { image: i, boxes: boxes.slice(4 * from, 4 * (from + count)), count };
   });
-  const masks = tf.concat(predictions.map((p) => p.masks), 0).squeeze([3]); // biome-ignore format: short
-  return { masks, iou: tf.concat(predictions.map((p) => p.iou), 0).flatten() }; // biome-ignore format: short
+  return promptedMasks(golden.model, golden.model.encode(images).embedding, prompts);
 }
 
 function gradientKeys(

@@ -1,4 +1,4 @@
-import { noTape, recomputed, type tf } from '../tf/index.js';
+import { isNative, isTaping, noTape, recomputed, type tf } from '../tf/index.js';
 import type { Weights } from './parameters.js';
 
 /** What a backward pass with recomputation will ask for. */
@@ -7,11 +7,14 @@ export interface GradientPlan {
   readonly trained: ReadonlySet<string>;
   /** Tensors known to depend on no trained weight; what is not listed may depend on one. */
   readonly constants: WeakSet<tf.Tensor>;
+  /** Names of the weights read since this was last emptied: a part's gradients go to what it used, and to nothing else. */
+  readonly read: Set<string>;
 }
 
 export const gradientPlan = (trained: readonly string[]): GradientPlan => ({
   trained: new Set(trained),
   constants: new WeakSet(),
+  read: new Set(),
 });
 
 /**
@@ -19,23 +22,43 @@ export const gradientPlan = (trained: readonly string[]): GradientPlan => ({
  * and without inputs that depend on any it leaves no trace at all. Outside of a plan it is just `f(inputs)`.
  *
  * @param inputs all tensors that `f` uses besides its weights
- * @param weights all weights that `f` uses
+ * @param scopes all weights that `f` may use
  */
 export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
   inputs: readonly tf.Tensor[],
-  weights: Weights,
+  scopes: Weights | readonly Weights[],
   f: (inputs: tf.Tensor[]) => Outputs,
 ): Outputs {
-  const plan = weights.plan?.();
+  const plans = [scopes].flat().map((scope) => scope.plan?.());
+  const plan = plans[0];
   if (plan === undefined) return f([...inputs]);
+  const trained = new Map(plans.flatMap((p) => [...(p?.trainedBelow ?? [])]));
   const isConstant = (i: number) => isConstantTensor(plan, inputs[i] as tf.Tensor);
-  if (plan.weights.size > 0 || inputs.some((_, i) => !isConstant(i)))
-    return recomputed(inputs, isConstant, [...plan.weights.values()], f);
-  const outputs = noTape(() => f([...inputs]));
-  for (const y of [outputs].flat()) plan.constants.add(y);
-  return outputs;
+  if (trained.size === 0 && inputs.every((_, i) => isConstant(i))) {
+    const outputs = noTape(() => f([...inputs]));
+    for (const y of [outputs].flat()) plan.constants.add(y);
+    return outputs;
+  }
+  let used: ReadonlySet<string> = new Set();
+  const noting = (values: tf.Tensor[]): Outputs => {
+    const before = new Set(plan.read);
+    plan.read.clear();
+    const outputs = f(values);
+    used = new Set(plan.read);
+    for (const name of before) plan.read.add(name);
+    return outputs;
+  };
+  const usedWeights = () => [...trained].flatMap(([name, weight]) => (used.has(name) ? [weight] : []));
+  return recomputed(inputs, isConstant, usedWeights, noting);
 }
 
 /** Integers and truth values never carry a gradient. */
 const isConstantTensor = (plan: GradientPlan, x: tf.Tensor): boolean =>
   x.dtype !== 'float32' || plan.constants.has(x);
+
+/**
+ * Whether layers take the form with a backward pass of its own: inside a plan, and where nothing is differentiated. What
+ * TensorFlow.js differentiates or traces by itself gets plain operations.
+ */
+export const isLean = (weights: Weights): boolean =>
+  weights.plan?.() !== undefined || (isNative() && !isTaping());

@@ -18,6 +18,8 @@ export interface Weights {
 export interface WeightPlan extends GradientPlan {
   /** Trained weights below the prefix, by their names below it. */
   readonly weights: ReadonlyMap<string, tf.Variable>;
+  /** The same by their full names. */
+  readonly trainedBelow: ReadonlyMap<string, tf.Variable>;
 }
 
 /**
@@ -37,6 +39,7 @@ export class Parameters implements Weights {
   }
 
   get(name: string): tf.Variable {
+    this.#plan?.read.add(name);
     const variable = this.#variables.get(name);
     if (variable === undefined) {
       throw new WeightsError(
@@ -79,12 +82,12 @@ export class Parameters implements Weights {
 
   #planOf(prefix: string): WeightPlan | undefined {
     if (this.#plan === undefined) return undefined;
-    const { trained, constants } = this.#plan;
-    const below = [...trained].filter((name) => name.startsWith(prefix));
+    const below = [...this.#plan.trained].filter((name) => name.startsWith(prefix));
+    const of = (name: string) => this.#variables.get(name) as tf.Variable;
     return {
-      trained,
-      constants,
-      weights: new Map(below.map((name) => [name.slice(prefix.length), this.get(name)])),
+      ...this.#plan,
+      weights: new Map(below.map((name) => [name.slice(prefix.length), of(name)])),
+      trainedBelow: new Map(below.map((name) => [name, of(name)])),
     };
   }
 

@@ -30,17 +30,17 @@ export const isTaping = (): boolean => engine().isTapeOn();
  * An operator whose gradients are computed together, at the moment the backward pass reaches it. What it saved and its
  * incoming gradients are freed at once, where TensorFlow.js holds both until the whole backward pass is over.
  *
- * @param inputs tensors that get a gradient
+ * @param inputs tensors that get a gradient; `forward` may still change the list
  * @param forward computes the values; what the backward pass needs goes through `save`, called once
  * @param backward gives the gradient of every input, by name
  */
 export function jointOp<Outputs extends tf.Tensor | tf.Tensor[]>(
-  inputs: Readonly<Record<string, tf.Tensor>>,
+  inputs: Record<string, tf.Tensor>,
   forward: (save: (tensors: tf.Tensor[]) => void) => Outputs,
   backward: (dys: tf.Tensor[], saved: tf.Tensor[]) => Readonly<Record<string, tf.Tensor>>,
 ): Outputs {
   return engine().runKernelFunc({
-    inputs: { ...inputs },
+    inputs,
     forwardFunc: (_backend, save) => forward(save),
     backwardsFunc: (dy, saved) => {
       const dys = Array.isArray(dy) ? dy : [dy];
@@ -57,27 +57,27 @@ export function jointOp<Outputs extends tf.Tensor | tf.Tensor[]>(
  *
  * @param inputs tensors that `f` is given; it may use no others made inside the differentiated function
  * @param isConstant which of them need no gradient
- * @param weights variables that `f` uses and that get a gradient
+ * @param weights variables that `f` read and that get a gradient; asked for after it ran
  */
 export function recomputed<Outputs extends tf.Tensor | tf.Tensor[]>(
   inputs: readonly tf.Tensor[],
   isConstant: (index: number) => boolean,
-  weights: readonly tf.Tensor[],
+  weights: () => readonly tf.Tensor[],
   f: (inputs: tf.Tensor[]) => Outputs,
 ): Outputs {
   const moving = inputs.map((_, i) => i).filter((i) => !isConstant(i));
-  const named = Object.fromEntries([
-    ...moving.map((i) => [`input${i}`, inputs[i] as tf.Tensor]),
-    ...weights.map((w, i) => [`weight${i}`, w]),
-  ]) as Record<string, tf.Tensor>;
+  const named = Object.fromEntries(moving.map((i) => [`input${i}`, inputs[i] as tf.Tensor]));
   return jointOp(
     named,
     (save) => {
       save([...inputs]);
-      return f([...inputs]);
+      const outputs = f([...inputs]);
+      for (const [i, weight] of weights().entries()) named[`weight${i}`] = weight;
+      return outputs;
     },
     (dys, saved) => {
-      const xs = [...moving.map((i) => saved[i] as tf.Tensor), ...weights];
+      const own = Object.values(named).slice(moving.length);
+      const xs = [...moving.map((i) => saved[i] as tf.Tensor), ...own];
       const grads = gradientsOfPart(() => f(saved), xs, dys);
       return Object.fromEntries(Object.keys(named).map((name, i) => [name, grads[i] as tf.Tensor]));
     },

@@ -89,10 +89,10 @@ export const trainOptions = z.strictObject({
     .default(1)
     .describe('batches whose gradients are averaged in a step, for steps larger than the memory'),
   recompute: z
-    .boolean()
-    .default(true)
+    .union([z.boolean(), z.literal('auto')])
+    .default('auto')
     .describe(
-      'compute blocks again in the backward pass: far less memory, and faster where attention is large',
+      'compute blocks again in the backward pass: far less memory, and faster where attention is large; `auto`: for more than 1024 tokens or 500 queries',
     ),
   learningRate: rate
     .default('1e-3 * min(1, (step + 1) / 30) * (0.51 + 0.49 * cos(pi * step / maxSteps))')

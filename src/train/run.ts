@@ -7,6 +7,7 @@ import { plainThresholds } from '../evaluate/calibrate.js';
 import { CellSam } from '../models/cellsam.js';
 import { saveModelFile } from '../weights/modelFile.js';
 import { type Checkpoint, type Standing, saveCheckpoint } from './checkpoint.js';
+import { recomputes } from './gradients.js';
 import { averageHook } from './hooks/average.js';
 import { checkpointHook } from './hooks/checkpoint.js';
 import { logHook } from './hooks/log.js';
@@ -138,7 +139,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     rates: await learningRates(options),
     clipNorm: options.clipNorm,
     accumulate: options.accumulate,
-    gradients: { recompute: options.recompute },
+    gradients: { recompute: recomputes(options.recompute, config) },
     maxSteps,
     random: random.split('steps'),
     hooks,

@@ -1,4 +1,5 @@
 import { tf } from '../../tf/index.js';
+import { recomputedPart } from '../gradientPlan.js';
 import { groupNorm, linear, mlpHead, norm, project } from '../linear.js';
 import type { CellFinderConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
@@ -100,6 +101,19 @@ export function queriesFrom(
   });
 }
 
+type Axis = keyof Positions;
+
+/** What a kind of attention reads of the positions; what it does not read must get no gradient, not even one of zero. */
+const axesOf = (config: CellFinderConfig): Axis[] =>
+  config.attentionType === 'RCDA' ? ['row', 'column'] : ['both'];
+
+/** Positions as a list, the form in which recomputed parts are given their inputs, and back. */
+const listed = (positions: Positions, axes: readonly Axis[]): tf.Tensor[] =>
+  axes.map((axis) => positions[axis]);
+
+const named = (tensors: readonly tf.Tensor[], axes: readonly Axis[]): Positions =>
+  Object.fromEntries(axes.map((axis, i) => [axis, tensors[i]])) as unknown as Positions;
+
 function embedPositions(padding: tf.Tensor3D, weights: Weights, dim: number): Positions {
   const { y, x } = tokenPositions(padding);
   const [batch, height, width] = padding.shape;
@@ -174,15 +188,15 @@ function decode(
   weights: Weights,
   config: CellFinderConfig,
 ) {
-  const [batch, height, width, dim] = memory.shape;
+  const [batch, , , dim] = memory.shape;
   const queries = anchors.shape[0];
   const [x, y] = [anchors.slice([0, 0], [-1, 1]), anchors.slice([0, 1], [-1, 1])];
   const adapt = (p: tf.Tensor) =>
     adaptPositions(sine1d(p.flatten(), dim), weights, 'adapt_pos1d').expandDims(0);
-  const position = {
+  const position: Positions = {
     both: adaptPositions(sine2d(anchors, dim), weights, 'adapt_pos2d').expandDims(0),
-    row: config.attentionType === 'RCDA' ? adapt(x) : undefined,
-    column: config.attentionType === 'RCDA' ? adapt(y) : undefined,
+    row: adapt(x),
+    column: adapt(y),
   };
   const reference = tf.concat([inverseSigmoid(x), inverseSigmoid(y), tf.zeros([queries, 2])], 1);
   const content = weights
@@ -190,41 +204,63 @@ function decode(
     .expandDims(1)
     .tile([1, queries / config.numQueryPattern, 1]);
   let t: tf.Tensor = content.reshape([1, queries, dim]).tile([batch, 1, 1]);
+  const axes = axesOf(config);
+  const ownAxes: Axis[] = ['both', ...axes.filter((axis) => axis !== 'both')];
   const layers: tf.Tensor[] = [];
   for (let i = 0; i < config.decLayers; i++) {
-    const w = weights.scope(`decoder_layers.${i}`);
-    const query = t.add(position.both);
-    t = norm(t.add(plainAttention(query, query, t, w.scope('self_attn'), config.nheads)), w, 'norm2', EPS);
-    const cross = w.scope('cross_attn');
-    let mixed: tf.Tensor;
-    if (position.row !== undefined && position.column !== undefined) {
-      const inputs = {
-        queryRow: t.add(position.row),
-        queryColumn: t.add(position.column),
-        keyRow: memory.add(positions.row),
-        keyColumn: memory.add(positions.column),
-        value: memory,
-        padding,
-      };
-      mixed = rowColumnAttention(inputs, cross, config.nheads);
-    } else {
-      const flat = memory.reshape([batch, height * width, dim]);
-      mixed = plainAttention(
-        t.add(position.both),
-        flat.add(positions.both),
-        flat,
-        cross,
-        config.nheads,
-        padding.reshape([batch, height * width]),
-      );
-    }
-    t = feedForward(norm(t.add(mixed), w, 'norm1', EPS), w);
+    const layer = weights.scope(`decoder_layers.${i}`);
+    const inputs = [t, memory, padding, ...listed(positions, axes), ...listed(position, ownAxes)];
+    t = recomputedPart(inputs, layer, ([x, tokens, mask, ...places]) =>
+      decoderLayer(
+        x as tf.Tensor,
+        tokens as tf.Tensor4D,
+        mask as tf.Tensor3D,
+        named(places.slice(0, axes.length), axes),
+        named(places.slice(axes.length), ownAxes),
+        layer,
+        config,
+      ),
+    );
     layers.push(t);
   }
   const stacked = tf.stack(layers); // [L, B, Q, E]
   const logits = linear(stacked, weights, 'class_embed.0') as tf.Tensor4D;
   const boxes = mlpHead(stacked, weights, 'bbox_embed.0', 3).add(reference).sigmoid() as tf.Tensor4D;
   return { logits, boxes, firstLayer: layers[0] as tf.Tensor3D };
+}
+
+/** Self attention of the queries, attention to the image's tokens, feed-forward; each followed by a norm. */
+function decoderLayer(
+  queries: tf.Tensor,
+  memory: tf.Tensor4D,
+  padding: tf.Tensor3D,
+  positions: Positions,
+  position: Positions,
+  weights: Weights,
+  config: CellFinderConfig,
+): tf.Tensor {
+  const [batch, height, width, dim] = memory.shape;
+  const query = queries.add(position.both);
+  const own = plainAttention(query, query, queries, weights.scope('self_attn'), config.nheads);
+  const t = norm(queries.add(own), weights, 'norm2', EPS);
+  const cross = weights.scope('cross_attn');
+  let mixed: tf.Tensor;
+  if (config.attentionType === 'RCDA') {
+    const inputs = {
+      queryRow: t.add(position.row),
+      queryColumn: t.add(position.column),
+      keyRow: memory.add(positions.row),
+      keyColumn: memory.add(positions.column),
+      value: memory,
+      padding,
+    };
+    mixed = rowColumnAttention(inputs, cross, config.nheads);
+  } else {
+    const flat = memory.reshape([batch, height * width, dim]);
+    const mask = padding.reshape([batch, height * width]);
+    mixed = plainAttention(t.add(position.both), flat.add(positions.both), flat, cross, config.nheads, mask);
+  }
+  return feedForward(norm(t.add(mixed), weights, 'norm1', EPS), weights);
 }
 
 /** `ln(max(x, 1e-5) / max(1 - x, 1e-5))` of x clamped to 0..1. */

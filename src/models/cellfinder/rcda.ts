@@ -1,4 +1,7 @@
 import { tf } from '../../tf/index.js';
+import { isLean } from '../gradientPlan.js';
+import { leanAttention } from '../lean/attention.js';
+import { rowColumnMix } from '../lean/rowColumnMix.js';
 import { linear, project } from '../linear.js';
 import type { Weights } from '../parameters.js';
 
@@ -49,6 +52,7 @@ export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, he
     const alongY = weightsAlong(part(inputs.queryColumn, 1), part(inputs.keyColumn.mean(2), 3), maskColumn); // [B, heads, Q, h]
 
     const value = part(inputs.value, 4).reshape([batch, height, width, heads, headDim]);
+    const contract = isLean(weights) ? leanContraction : plainContraction;
     const mixed =
       height < width ? contract(alongX, alongY, value, 'x') : contract(alongY, alongX, value, 'y');
     const queries = mixed.shape[2] as number;
@@ -58,14 +62,27 @@ export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, he
 }
 
 /** Sums `value` over the first axis' weights, then over the second's; the shorter axis goes first to keep less. */
-function contract(first: tf.Tensor, second: tf.Tensor, value: tf.Tensor, axis: 'x' | 'y'): tf.Tensor {
-  const [batch, height, width, heads, headDim] = value.shape as [number, number, number, number, number];
-  const queries = first.shape[2] as number;
-  const [inner, outer] = axis === 'x' ? [width, height] : [height, width];
-  const order = axis === 'x' ? [0, 3, 2, 1, 4] : [0, 3, 1, 2, 4];
-  const table = value.transpose(order).reshape([batch, heads, inner, outer * headDim]);
-  const partial = tf.matMul(first, table).reshape([batch, heads, queries, outer, headDim]);
+function plainContraction(first: tf.Tensor, second: tf.Tensor, value: tf.Tensor, axis: 'x' | 'y'): tf.Tensor {
+  const [batch, , queries] = first.shape as [number, number, number];
+  const table = tableAlong(value, axis);
+  const [heads, headDim] = value.shape.slice(3) as [number, number];
+  const partial = tf.matMul(first, table).reshape([batch, heads, queries, -1, headDim]);
   return partial.mul(second.expandDims(-1)).sum(3); // [B, heads, Q, hd]
+}
+
+/** The same some queries at a time. */
+function leanContraction(first: tf.Tensor, second: tf.Tensor, value: tf.Tensor, axis: 'x' | 'y'): tf.Tensor {
+  const [batch, heads, queries] = first.shape as [number, number, number];
+  const flat = (x: tf.Tensor): tf.Tensor3D => x.reshape([batch * heads, ...x.shape.slice(2)]) as tf.Tensor3D;
+  const mixed = rowColumnMix(flat(first), flat(second), flat(tableAlong(value, axis)));
+  return mixed.reshape([batch, heads, queries, -1]);
+}
+
+/** `[B, h, w, heads, hd] -> [B, heads, inner, outer * hd]`, with the axis that is summed first as the inner one. */
+function tableAlong(value: tf.Tensor, axis: 'x' | 'y'): tf.Tensor {
+  const [batch, height, width, heads] = value.shape as [number, number, number, number];
+  const order = axis === 'x' ? [0, 3, 2, 1, 4] : [0, 3, 1, 2, 4];
+  return value.transpose(order).reshape([batch, heads, axis === 'x' ? width : height, -1]);
 }
 
 /**
@@ -89,8 +106,20 @@ export function plainAttention(
       inProjection(x, weights, index, dim)
         .reshape([x.shape[0] as number, -1, heads, headDim])
         .transpose([0, 2, 1, 3]);
+    const bias = padding?.toFloat().mul(MASKED);
+    if (isLean(weights)) {
+      const [q, k, v] = [split(query, 0).mul(headDim ** -0.5), split(key, 1), split(value, 2)].map((x) =>
+        x.transpose([0, 1, 3, 2]).reshape([(x.shape[0] as number) * heads, headDim, -1]),
+      ) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+      const perHead = bias
+        ?.expandDims(1)
+        .tile([1, heads, 1])
+        .reshape([batch * heads, -1]) as tf.Tensor2D | undefined;
+      const mixed = leanAttention(q, k, v, perHead).reshape([batch, dim, -1]).transpose([0, 2, 1]);
+      return linear(mixed, weights, 'out_proj');
+    }
     let scores = tf.matMul(split(query, 0).mul(headDim ** -0.5), split(key, 1), false, true);
-    if (padding !== undefined) scores = scores.add(padding.toFloat().mul(MASKED).expandDims(1).expandDims(1));
+    if (bias !== undefined) scores = scores.add(bias.expandDims(1).expandDims(1));
     const mixed = tf.matMul(scores.softmax(), split(value, 2)).transpose([0, 2, 1, 3]);
     return linear(mixed.reshape([batch, -1, dim]), weights, 'out_proj');
   });

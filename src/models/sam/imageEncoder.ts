@@ -1,5 +1,5 @@
-import { gelu, isNative, isTaping, noTape, tf } from '../../tf/index.js';
-import { recomputedPart } from '../gradientPlan.js';
+import { gelu, noTape, tf } from '../../tf/index.js';
+import { isLean, recomputedPart } from '../gradientPlan.js';
 import { leanBlock } from '../lean/block.js';
 import { linear, norm } from '../linear.js';
 import type { VitConfig } from '../options.js';
@@ -104,8 +104,7 @@ function patchEmbed(images: tf.Tensor4D, weights: Weights, patch: number): tf.Te
 
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`; window 0 means global attention. */
 export function block(x: tf.Tensor4D, weights: Weights, config: VitConfig, window: number): tf.Tensor4D {
-  const isPlanned = weights.plan?.() !== undefined;
-  if (isPlanned || (isNative() && !isTaping())) return leanBlock(x, weights, config, window);
+  if (isLean(weights)) return leanBlock(x, weights, config, window);
   return plainBlock(x, weights, config, window);
 }
 

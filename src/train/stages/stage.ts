@@ -6,6 +6,7 @@ import { denseLosses } from '../losses/dense.js';
 import { MASK_LOSS, type MaskLossOptions, maskLosses } from '../losses/masks.js';
 import { QUERY_LOSS, type QueryLossOptions, queryLosses } from '../losses/queries.js';
 import { encodeForStage, type StageInputs } from './encode.js';
+import { promptedMasks } from './promptedMasks.js';
 import { maskTargets, queryTargets, tokenPadding } from './targets.js';
 
 /** Which part learns: the detector on boxes (1), masks from true boxes (2), or both at once. */
@@ -91,13 +92,9 @@ function maskLoss(
   const targets = maskTargets(batch, options.promptsPerImage, options.boxJitter, side, random);
   if (targets.length === 0) return [];
   const count = targets.reduce((sum, t) => sum + t.count, 0);
-  const owner = Int32Array.from(targets.flatMap((t) => Array.from({ length: t.count }, () => t.image)));
   const truth = tf.tensor3d(joined(targets.map((t) => t.masks)), [count, side, side]);
-  const boxes = tf.tensor2d(joined(targets.map((t) => t.boxes)), [count, 4]);
-  // One decoder pass for all images of the batch: every prompt brings its own image's embedding.
-  const embeddings = embedding.gather(tf.tensor1d(owner, 'int32')) as tf.Tensor4D;
-  const { masks, iou } = model.decode(embeddings, { boxes });
-  const losses = maskLosses(masks.squeeze([3]), truth, iou, options.maskLoss ?? MASK_LOSS);
+  const { masks, iou } = promptedMasks(model, embedding, targets);
+  const losses = maskLosses(masks, truth, iou, options.maskLoss ?? MASK_LOSS);
   const { total, ...named } = losses;
   const { weights } = options.maskLoss ?? MASK_LOSS;
   note(

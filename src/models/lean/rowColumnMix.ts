@@ -1,0 +1,86 @@
+import { accumulate, into, jointOp, product, tf } from '../../tf/index.js';
+import { groupsOf, joined, type Range } from './chunkedAttention.js';
+
+type T3 = tf.Tensor3D;
+
+/**
+ * `sum over x and y of first[q, x] second[q, y] values[x, y]` for b independent attentions, some queries at a time: the
+ * sums over one axis, `[b, q, Y * d]`, would be as large as plain attention's scores.
+ *
+ * @param first `[b, q, X]` @param second `[b, q, Y]` @param values `[b, X, Y * d]`
+ * @returns `[b, q, d]`
+ */
+export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
+  return jointOp(
+    { first, second, values },
+    (save) => {
+      save([first, second, values]);
+      return overGroups(first, values, (range, group) =>
+        tf.tidy(() => {
+          const weights = cut(second, group, range);
+          const partial = partialSums(cut(first, group, range), of(values, group), weights.shape[2]);
+          return into(partial, (p) => p.mul(weights.expandDims(3)), (p) => p.sum(2)) as T3; // biome-ignore format: one thought
+        }),
+      );
+    },
+    (dys, saved) => {
+      const [f, s, v] = saved as [T3, T3, T3];
+      const parts = groups(f, v).map((group) => groupGradients(f, s, v, dys[0] as T3, group));
+      return {
+        first: joined(parts.map((p) => p.first), 0), // biome-ignore format: short
+        second: joined(parts.map((p) => p.second), 0), // biome-ignore format: short
+        values: joined(parts.map((p) => p.values), 0), // biome-ignore format: short
+      };
+    },
+  );
+}
+
+function groupGradients(
+  first: T3,
+  second: T3,
+  values: T3,
+  dy: T3,
+  group: Range,
+): { first: T3; second: T3; values: T3 } {
+  return tf.tidy(() => {
+    const table = of(values, group);
+    let dTable: tf.Tensor | undefined;
+    const dFirst: T3[] = [];
+    const dSecond: T3[] = [];
+    for (const range of ranges(first, values, group)) {
+      const [f, s, d] = [cut(first, group, range), cut(second, group, range), cut(dy, group, range)];
+      const [b, q, across] = s.shape;
+      const turned = d.expandDims(2); // [b, q, 1, d]
+      dSecond.push(into(partialSums(f, table, across), (p) => p.mul(turned), (p) => p.sum(3)) as T3); // biome-ignore format: one thought
+      const dPartial = into(s.expandDims(3).mul(turned), (p) => p.reshape([b, q, -1]));
+      dFirst.push(product(dPartial, table, { b: true }) as T3);
+      dTable = accumulate(dTable, product(f, dPartial, { a: true }));
+      tf.dispose([f, s, d, turned, dPartial]);
+    }
+    return { first: joined(dFirst, 1), second: joined(dSecond, 1), values: dTable as T3 };
+  });
+}
+
+/** `[b, q, Y, d]`. */
+function partialSums(first: T3, table: T3, across: number): tf.Tensor {
+  const [b, q] = first.shape;
+  return into(product(first, table), (p) => p.reshape([b, q, across, -1]));
+}
+
+const groups = (first: T3, values: T3): Range[] => groupsOf(first.shape[0], first.shape[1] * values.shape[2]);
+
+const ranges = (first: T3, values: T3, group: Range): Range[] =>
+  groupsOf(first.shape[1], group.size * values.shape[2]);
+
+function overGroups(first: T3, values: T3, f: (range: Range, group: Range) => T3): T3 {
+  const results = groups(first, values).map(
+    (group) =>
+    joined(ranges(first, values, group).map((range) => f(range, group)), 1), // biome-ignore format: short
+  );
+  return joined(results, 0);
+}
+
+const of = (x: T3, group: Range): T3 => x.slice([group.from, 0, 0], [group.size, -1, -1]);
+
+const cut = (x: T3, group: Range, range: Range): T3 =>
+  x.slice([group.from, range.from, 0], [group.size, range.size, -1]);
