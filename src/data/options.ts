@@ -68,7 +68,9 @@ export const dataOptions = z
       .number()
       .positive()
       .optional()
-      .describe('median side of objects in px up to which fields of smaller ones are magnified first'),
+      .describe(
+        'median side in px to which the objects of every field are magnified or reduced before `scale`; in a fifth of the views they are not',
+      ),
     repeatInverted: z
       .number()
       .int()

@@ -57,6 +57,8 @@ export const fullSweep: Sweep = [
  * The thresholds with the best mean F1 at IoU 0.5 on annotated images, found one threshold at a time. The network runs
  * once for each image: boxes and masks are remembered, and only what follows is done again. A setting is better only if
  * it is better by more than rounding; of equal ones the first stands.
+ *
+ * @param start thresholds that hold until another is better, and what the sweep leaves alone
  */
 export async function calibrate(
   model: CellSam,
@@ -64,10 +66,11 @@ export async function calibrate(
   sweep: Sweep,
   options: Partial<SegmentOptions>,
   context: JobContext,
+  start: Thresholds = plainThresholds(0.4),
 ): Promise<Calibration> {
   const engine = new RecordedEngine(new TensorFlowEngine(model));
   const trials: Trial[] = [];
-  let best: Trial & { each: readonly number[] } = { thresholds: plainThresholds(0.4), f1: -1, each: [] };
+  let best: Trial & { each: readonly number[] } = { thresholds: start, f1: -1, each: [] };
   const tried = new Map<string, number>();
   try {
     for (const [name, values] of sweep) {

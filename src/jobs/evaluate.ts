@@ -9,7 +9,7 @@ import { sha256, sha256OfFile } from '../core/hash.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
 import { DATA_PATHS, dataOptions } from '../data/options.js';
 import type { Sample } from '../data/sample.js';
-import { calibrate, fullSweep } from '../evaluate/calibrate.js';
+import { calibrate, fullSweep, plainThresholds } from '../evaluate/calibrate.js';
 import type { Case } from '../evaluate/cases.js';
 import { refuseShared, repeats } from '../evaluate/heldOut.js';
 import { BINARY } from '../evaluate/labelFiles.js';
@@ -280,7 +280,10 @@ async function calibrateFile(
   const { boxThreshold: _given, ...options } = job.segment;
   try {
     const before = new CellSegmenter(model, options, card.thresholds).segmenter.thresholds;
-    const found = await calibrate(model, images, fullSweep, { ...options, thresholds: 'model' }, context);
+    const found = await calibrate(model, images, fullSweep, { ...options, thresholds: 'model' }, context, {
+      ...plainThresholds(0.4),
+      objectSide: card.thresholds?.objectSide,
+    });
     const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
     context.emit({ kind: 'note', message });
     await saveModelFile(file, model.toArrays(), { ...card, thresholds: found.thresholds });

@@ -146,6 +146,7 @@ async function trainOn(
       dataset: namesOfSets(job.data),
       batches,
       validation,
+      objectSide: job.data.objectSide,
       saved,
       start,
     },

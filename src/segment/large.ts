@@ -17,6 +17,8 @@ export interface TileSegmenter {
 export interface LargeOptions {
   readonly tile: number;
   readonly overlap: number;
+  /** Magnification of every tile; 1 when absent. */
+  readonly zoom?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }
@@ -48,7 +50,11 @@ export async function segmentLarge(
     await stitcher.startRow(first.y0, first.y1);
     for (const tile of row) {
       throwIfAborted(options.signal);
-      const request = { stretch, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+      const request = {
+        stretch,
+        ...(options.zoom === undefined ? {} : { zoom: options.zoom }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      };
       const cells = await segmenter.segment(await source.read(tile), request);
       stitcher.add(tile, cells.labels, cells.scores, options.overlap);
       options.onEvent?.({ kind: 'progress', done: ++done, total, unit: 'tiles' });

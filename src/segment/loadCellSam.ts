@@ -12,6 +12,7 @@ import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
 import { shippedModel } from './shippedModel.js';
 import type { Thresholds } from './thresholds.js';
+import { gaugeZoom } from './zoom.js';
 
 /** Images with a longer side are tiled without being asked. */
 export const largeSide = 2048;
@@ -35,12 +36,17 @@ export class CellSegmenter {
   }
 
   /** Side of tiles for an image of this size and what they share, or undefined where it is segmented whole. */
-  tilesFor(height: number, width: number): { readonly tile: number; readonly overlap: number } | undefined {
+  tilesFor(
+    height: number,
+    width: number,
+    zoom = 1,
+  ): { readonly tile: number; readonly overlap: number } | undefined {
     const { options, engine, fit } = this.segmenter;
     const longer = Math.max(height, width);
     const isNative = fit === 'native';
-    const usual = isNative ? engine.side : longer > largeSide ? usualTile : longer;
-    const tile = options.tile > 0 ? Math.min(options.tile, isNative ? engine.side : longer) : usual;
+    const native = Math.floor(engine.side / zoom);
+    const usual = isNative ? native : longer > largeSide ? usualTile : longer;
+    const tile = options.tile > 0 ? Math.min(options.tile, isNative ? native : longer) : usual;
     if (longer <= tile) return undefined;
     return { tile, overlap: options.overlap ?? Math.round(tile / (isNative ? 4 : 8)) };
   }
@@ -61,12 +67,22 @@ export class CellSegmenter {
   ): Promise<Cells> {
     const image = this.asSeen(given);
     const { boxes, ...rest } = request;
-    const tiles = this.tilesFor(image.height, image.width);
+    const hasPrompts = boxes !== undefined || rest.prompts !== undefined;
+    const zoom = rest.zoom ?? (hasPrompts ? 1 : await this.#zoomFor(image));
+    const tiles = this.tilesFor(image.height, image.width, zoom);
     if (boxes === undefined && rest.prompts === undefined && tiles !== undefined) {
-      return segmentTiled(this.segmenter, image, { ...tiles, ...rest });
+      return segmentTiled(this.segmenter, image, { ...tiles, ...rest, zoom });
     }
     const prompts = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
-    return this.segmenter.segment(image, { ...rest, ...prompts });
+    return this.segmenter.segment(image, { ...rest, ...prompts, zoom });
+  }
+
+  /** Magnification of a whole image whose cells are bright. */
+  async #zoomFor(image: PixelImage): Promise<number> {
+    const { engine, options, thresholds, fit } = this.segmenter;
+    if (fit !== 'native') return 1;
+    if (options.zoom !== 'auto') return options.zoom;
+    return thresholds.objectSide === undefined ? 1 : gaugeZoom(engine, image, thresholds.objectSide);
   }
 
   dispose(): void {

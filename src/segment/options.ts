@@ -19,6 +19,12 @@ export const segmentOptions = z.strictObject({
     .describe(
       "keep the pixels' size; or bring the longer side to the model's and pad; or stretch to a square as published; auto: native for models with dense proposals, else pad",
     ),
+  zoom: z
+    .union([z.literal('auto'), z.number().min(0.1).max(8)])
+    .default('auto')
+    .describe(
+      "magnification where the pixels' size is kept; auto: from the cells' size, for models that say which they know best",
+    ),
   tile: z
     .number()
     .int()

@@ -40,11 +40,15 @@ function percentile(sorted: Float32Array, share: number): number {
   return a + (rank - low) * ((sorted[Math.min(low + 1, sorted.length - 1)] ?? 0) - a);
 }
 
-/** Brings an image into the frame: stretched to 0 .. 255, up to three channels (the last on blue), resized, normalised. */
-export function frameOf(image: PixelImage, stretch: Stretch, engine: Engine, fit: Fit): Frame {
+/**
+ * Brings an image into the frame: stretched to 0 .. 255, up to three channels (the last on blue), resized, normalised.
+ *
+ * @param zoom magnification with `native`, as far as the frame allows
+ */
+export function frameOf(image: PixelImage, stretch: Stretch, engine: Engine, fit: Fit, zoom = 1): Frame {
   const { side, pixelMean, pixelStd } = engine;
   const longer = Math.max(image.height, image.width);
-  const scale = fit === 'native' ? Math.min(1, side / longer) : side / longer;
+  const scale = fit === 'native' ? Math.min(zoom, side / longer) : side / longer;
   const input: [number, number] =
     fit === 'stretch'
       ? [side, side]

@@ -20,6 +20,8 @@ export interface SegmentRequest {
   readonly prompts?: readonly Prompt[];
   /** Values to stretch each channel by, where this is a part of a larger image. */
   readonly stretch?: Stretch;
+  /** Magnification for models that keep the pixels' size; 1 when absent. */
+  readonly zoom?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }
@@ -61,7 +63,7 @@ export class Segmenter {
       return result;
     };
     const frame = await timed('prepare', async () =>
-      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit),
+      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit, request.zoom),
     );
     const prompts = givenPrompts(image, frame, request);
     if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);

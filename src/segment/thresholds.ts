@@ -11,6 +11,8 @@ export interface Thresholds {
   readonly mask: number;
   /** Boxes with a larger IoU are one cell; the engine's own choice when absent. */
   readonly sameCell?: number | undefined;
+  /** Median side in px of the objects in training views, where they were brought to one; images are brought to it too. */
+  readonly objectSide?: number | undefined;
 }
 
 /** The three sets that were published with CellSAM: in its Methods, in its library, in its evaluation runs. */

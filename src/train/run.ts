@@ -31,6 +31,8 @@ export interface RunRequest {
   readonly dataset: string;
   readonly batches: Pick<Loader, 'length' | 'batchAt'>;
   readonly validation: readonly PreparedField[];
+  /** Median side in px of the objects in training views, where they are brought to one. */
+  readonly objectSide?: number | undefined;
   /** The newest checkpoint when the run goes on. */
   readonly saved: Checkpoint | undefined;
   /** Makes the model of a run that begins. */
@@ -99,6 +101,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     folder,
     model,
     validation: request.validation,
+    objectSide: request.objectSide,
     previews: options.previews,
     standing: () => standing,
     update: (next) => {

@@ -15,6 +15,7 @@ const storedThresholds = z.object({
   iou: z.number(),
   mask: z.number(),
   sameCell: z.number().optional(),
+  objectSide: z.number().optional(),
 });
 
 /** The thresholds that `segment` understands; see src/segment/thresholds.ts. */

@@ -12,10 +12,11 @@ const options = {
 };
 
 describe('training views', () => {
-  test('small objects are magnified up to the wanted size, never reduced, at most three times', () => {
+  test('objects are magnified or reduced to the wanted size, at most three times', () => {
     expect(zoomFor(12, 24)).toBe(2);
     expect(zoomFor(4, 24)).toBe(3);
-    expect(zoomFor(50, 24)).toBe(1);
+    expect(zoomFor(48, 24)).toBe(0.5);
+    expect(zoomFor(200, 24)).toBeCloseTo(1 / 3);
     expect(zoomFor(12, undefined)).toBe(1);
     expect(zoomFor(0, 24)).toBe(1);
   });

@@ -1,18 +1,18 @@
 import type { Random } from '../../core/random.js';
 import type { Matrix } from './transform.js';
 
-/** Magnification that brings small objects to a size where they are well resolved; more only blurs. */
+/** Fields are magnified or reduced by this at most: more magnification only blurs. */
 const MOST_ZOOM = 3;
 /** Share of views that keep their field's magnification, so that a model can gauge sizes before it knows them. */
 const UNGAUGED = 0.2;
 
 /** By how much a field is magnified before the random scale. */
 export function zoomFor(side: number, wanted: number | undefined): number {
-  return wanted === undefined || side <= 0 ? 1 : Math.min(MOST_ZOOM, Math.max(1, wanted / side));
+  return wanted === undefined || side <= 0 ? 1 : Math.min(MOST_ZOOM, Math.max(1 / MOST_ZOOM, wanted / side));
 }
 
 /**
- * A random magnification, evenly in its logarithm; fields of small objects are magnified first.
+ * A random magnification, evenly in its logarithm; fields are first brought to one size of object.
  *
  * @param range smallest and largest magnification
  * @param objectSide of the field, and the one that is wanted

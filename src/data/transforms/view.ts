@@ -16,7 +16,7 @@ export interface ViewOptions {
   readonly side: number;
   /** Smallest and largest magnification. */
   readonly scale: readonly [number, number];
-  /** Fields of smaller objects are magnified until their median side is this many px. */
+  /** Fields are magnified or reduced until the median side of their objects is this many px. */
   readonly objectSide?: number | undefined;
   /** A window of the field, or the whole of it, its longer side filling the view. */
   readonly fit: 'crop' | 'whole';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type JobContext, silent } from '../../core/events.js';
 import { writeFileAtomic } from '../../core/files.js';
 import type { PreparedField } from '../../data/batches.js';
-import { boxSweep, calibrate } from '../../evaluate/calibrate.js';
+import { boxSweep, calibrate, plainThresholds } from '../../evaluate/calibrate.js';
 import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
 import { overlay } from '../../image/draw.js';
 import { writePng } from '../../io/png.js';
@@ -26,6 +26,8 @@ export interface LookParts {
   readonly folder: string;
   readonly model: CellSam;
   readonly validation: readonly PreparedField[];
+  /** Median side in px of the objects in training views, where they are brought to one. */
+  readonly objectSide?: number | undefined;
   /** Validation images that are drawn at each look. */
   readonly previews: number;
   readonly standing: () => Standing;
@@ -41,7 +43,10 @@ export async function look(
   parts: LookParts,
 ): Promise<{ readonly f1: number; readonly previews: readonly Preview[] }> {
   const { folder, model, validation, context } = parts;
-  const found = await calibrate(model, validation.map(annotated), boxSweep, { minSize: 20 }, context);
+  const found = await calibrate(model, validation.map(annotated), boxSweep, { minSize: 20 }, context, {
+    ...plainThresholds(0.4),
+    objectSide: parts.objectSide,
+  });
   const before = parts.standing();
   const isBest = before.lastLook === 0 || found.f1 > before.best.f1;
   const change = isBest ? 'the best so far' : `best ${before.best.f1.toFixed(3)} at step ${before.best.step}`;
