@@ -2,5 +2,5 @@ import { fileURLToPath } from 'node:url';
 
 /** The small model that comes with the project; what it can and cannot do is in docs/model-card.md. */
 export const shippedModel = fileURLToPath(
-  new URL('../../../assets/cellsam-tiny.safetensors', import.meta.url),
+  new URL('../../../assets/cellsam-small.safetensors', import.meta.url),
 );

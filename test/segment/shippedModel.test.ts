@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
+import type { PixelImage } from '../../src/image/types.js';
 import { loadCellSam } from '../../src/segment/loadCellSam.js';
 import { shippedModel } from '../../src/segment/shippedModel.js';
+import { gaugeZoom, zoomOf } from '../../src/segment/zoom.js';
 
 describe('the model that comes with the project', () => {
   test('is small, and loads without being named', async () => {
@@ -26,5 +28,35 @@ describe('the model that comes with the project', () => {
     expect((await segmenter.segment(field(false))).count).toBe(1);
     expect((await segmenter.segment(field(true))).count).toBe(0);
     segmenter.dispose();
+  });
+});
+
+describe('the look that gauges the size of cells', () => {
+  const disks = (radius: number): PixelImage => {
+    const data = new Float32Array(256 * 256).fill(12);
+    for (const [cx, cy] of [64, 128, 192].flatMap((x) => [64, 128, 192].map((y) => [x, y] as const)))
+      for (let i = 0; i < data.length; i++)
+        if (Math.hypot((i % 256) - cx, Math.floor(i / 256) - cy) < radius) data[i] = 180;
+    return { height: 256, width: 256, channels: ['whole-cell'], data, range: [0, 255] };
+  };
+
+  test.each([
+    [5, 1.5, 3],
+    [26, 0.3, 0.95],
+  ])('disks of radius %i', async (radius, least, most) => {
+    const { model, segmenter } = await loadCellSam();
+    const { objectSide = 0, box } = segmenter.thresholds;
+    const zoom = await gaugeZoom(segmenter.engine, disks(radius), objectSide, box);
+    expect(zoom).toBeGreaterThan(least);
+    expect(zoom).toBeLessThan(most);
+    model.dispose();
+  });
+
+  test('magnification is bounded, and left out where it would hardly matter', () => {
+    expect(zoomOf(24, 24)).toBe(1);
+    expect(zoomOf(22, 24)).toBe(1);
+    expect(zoomOf(12, 24)).toBe(2);
+    expect(zoomOf(2, 24)).toBe(3);
+    expect(zoomOf(48, 24)).toBe(0.5);
   });
 });
