@@ -45,8 +45,8 @@ describe('the look that gauges the size of cells', () => {
     [26, 0.3, 0.95],
   ])('disks of radius %i', async (radius, least, most) => {
     const { model, segmenter } = await loadCellSam();
-    const { objectSide = 0, box } = segmenter.thresholds;
-    const zoom = await gaugeZoom(segmenter.engine, disks(radius), objectSide, box);
+    const { objectSide = 0 } = segmenter.thresholds;
+    const zoom = await gaugeZoom(segmenter.engine, disks(radius), objectSide);
     expect(zoom).toBeGreaterThan(least);
     expect(zoom).toBeLessThan(most);
     model.dispose();
