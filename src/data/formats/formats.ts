@@ -21,6 +21,7 @@ export const FORMATS = {
   geojson: async () => (await import('./geojson.js')).geojson,
   labelme: async () => (await import('./labelme.js')).labelme,
   roiZip: async () => (await import('./roiZip.js')).roiZip,
+  omeZarr: async () => (await import('./omeZarr.js')).omeZarr,
   tfrecord: async () => (await import('./tfrecord.js')).tfrecord,
 } as const satisfies Readonly<Record<string, () => Promise<FormatDefinition>>>;
 
