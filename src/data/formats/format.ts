@@ -7,6 +7,8 @@ export interface FieldRef {
   readonly id: string;
   /** Relative to the root, with `/`. */
   readonly files: readonly string[];
+  /** Names of the channels, where each of the first files is one. */
+  readonly channels?: readonly string[];
   /** The part it belongs to, where the dataset's own files tell. */
   readonly split?: 'train' | 'val' | 'heldout';
 }

@@ -107,7 +107,12 @@ export async function listPairs(root: string, own: Options | PairOptions): Promi
       problems,
       fix: 'complete or remove the files named above, tell where they lie with the options `images` and `masks`, or set `unpaired: skip`',
     });
-  return pairing.pairs.map(({ key, images, mask }) => ({ id: key || 'image', files: [...images, mask] }));
+  const { channels } = pairing;
+  return pairing.pairs.map(({ key, images, mask }) => ({
+    id: key || 'image',
+    files: [...images, mask],
+    ...(channels && { channels }),
+  }));
 }
 
 export type PairOptions = z.infer<z.ZodObject<typeof pairOptions>>;
@@ -115,21 +120,25 @@ export type PairOptions = z.infer<z.ZodObject<typeof pairOptions>>;
 async function readPair(root: string, ref: FieldRef, own: Options, dataset = 'maskPairs') {
   const maskFile = join(root, ref.files.at(-1) as string);
   const images = ref.files.slice(0, -1);
-  const { image, warnings } = await readChannels(root, images, own);
+  const { image, warnings } = await readChannels(root, images, ref.channels, own);
   const ids = await readIds(maskFile, image, own.variable);
   const { labels } = objectsOf(ids, image.height, image.width, own);
   return makeSample({ dataset, ref, image, instances: asLabels(labels), warnings, licence: own.licence });
 }
 
 /** One image of one or several files, a channel each. */
-async function readChannels(root: string, files: readonly string[], own: Options & ImageOptions) {
+async function readChannels(
+  root: string,
+  files: readonly string[],
+  names: readonly string[] | undefined,
+  own: ImageOptions,
+) {
   const [only, ...others] = files;
   if (only !== undefined && others.length === 0) {
     const path = join(root, only);
     const raw = await decodeFile(path);
     return { image: toPixelImage(raw, path, own), warnings: warningsOf(raw) };
   }
-  const names = typeof own.images === 'object' ? Object.keys(own.images) : undefined;
   const images = await Promise.all(files.map((file) => readPixelImage(join(root, file))));
   return { image: joinChannels(images, files, names, own), warnings: [] };
 }

@@ -56,6 +56,8 @@ export interface Pairing {
     readonly mask: string;
   }[];
   /** Images without a mask and masks without an image, by key. */
+  /** Names of the channels, where an image is several files. */
+  readonly channels?: readonly string[];
   readonly unpaired: readonly {
     readonly key: string;
     readonly images: readonly string[];
@@ -80,7 +82,8 @@ export function pairUp(files: readonly string[], spelling: Spelling): Pairing {
       pairs.push({ key, images: own.flat(), mask: mask[0] as string });
     else unpaired.push({ key, images: own.flat(), masks: mask });
   }
-  return { pairs, unpaired };
+  const channelNames = typeof spelling.images === 'string' ? {} : { channels: Object.keys(spelling.images) };
+  return { pairs, unpaired, ...channelNames };
 }
 
 function group(files: readonly string[], keyOf: (file: string) => string | undefined): Map<string, string[]> {
