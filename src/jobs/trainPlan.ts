@@ -2,6 +2,7 @@ import { DataError, reason } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { openDataset } from '../data/dataset.js';
 import { namesOfSets } from '../data/options.js';
+import { estimateMemory } from '../models/memory.js';
 import { summarise } from '../models/summary.js';
 import { estimateTime, type TimeEstimate } from '../train/estimateTime.js';
 import { stepsOf } from '../train/run.js';
@@ -59,6 +60,15 @@ export async function planTraining(job: TrainJob, folder: string, context: JobCo
     return rates({ step, epoch, maxSteps: steps ?? 1 }).main;
   };
   const time = estimateTime(config, options, names);
+  const isTrained = new Set(names);
+  const memory = estimateMemory(config, {
+    what: options.stage,
+    batchSize: options.batchSize,
+    prompts: options.promptsPerImage,
+    isTrained: (name) => isTrained.has(name),
+    recompute: options.recompute,
+    hasAverage: options.averageDecay > 0,
+  });
   return {
     folder: job.run.folder,
     dataset: namesOfSets(job.data),
@@ -71,7 +81,7 @@ export async function planTraining(job: TrainJob, folder: string, context: JobCo
     trainedParameters: trained.reduce((sum, { parameters }) => sum + parameters, 0),
     parameters: summarise(config).parameters,
     learningRate: steps === undefined ? undefined : [at(0), at(0.5), at(1)],
-    memoryBytes: summarise(config).bytes.trainingRecomputed,
+    memoryBytes: memory.total,
     time,
     totalSeconds: steps === undefined ? undefined : steps * time.secondsPerStep,
   };

@@ -14,7 +14,14 @@ import { pairUp } from './templates.js';
 const SPELLING = { images: '{**}{id}.X.npy', masks: '{**}{id}.y.npy' };
 const CHANNELS = ['blank', 'nuclear', 'whole-cell'];
 
-const options = z.strictObject({ ...imageOptions, ...objectOptions });
+const options = z.strictObject({
+  ...imageOptions,
+  ...objectOptions,
+  datasets: z
+    .array(z.string())
+    .optional()
+    .describe('folders below the parts that are read, e.g. [cellpose]; all when absent'),
+});
 
 /**
  * CellSAM's archive: `<split>/<dataset>/<name>.X.npy` of `[3, H, W]`, `[H, W, 3]` (blank, nuclear, whole-cell) or
@@ -30,8 +37,14 @@ export const cellsamFolders = defineFormat({
   gives: 'masks',
   options,
   detect: async (_, files) => (pairUp(files, SPELLING).pairs.length > 0 ? { certainty: 0.97 } : undefined),
-  list: async (root) => {
-    const { pairs, unpaired } = pairUp(await filesBelow(root), SPELLING);
+  list: async (root, { datasets }) => {
+    const isWanted = (file: string) =>
+      datasets === undefined ||
+      file
+        .split('/')
+        .slice(0, -1)
+        .some((part) => datasets.includes(part));
+    const { pairs, unpaired } = pairUp((await filesBelow(root)).filter(isWanted), SPELLING);
     if (pairs.length === 0 || unpaired.length > 0)
       throw new DataError(`${root} does not hold pairs of <name>.X.npy and <name>.y.npy`, {
         where: root,
