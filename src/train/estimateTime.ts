@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../models/options.js';
 import { type LayerSummary, summarise } from '../models/summary.js';
 import { tf } from '../tf/index.js';
+import { recomputes } from './gradients.js';
 import type { TrainOptions } from './options.js';
 
 /** Share of the machine's matrix-product rate that training reaches; measured, see docs/training.md. */
@@ -30,12 +31,14 @@ export function estimateTime(
 }
 
 /**
- * Operations of a step for one image: a part with nothing to learn in or before it is computed once; others once more in
- * the backward pass, which costs as much again for the gradient of the inputs and of the weights each.
+ * Operations of a step for one image: a part with nothing to learn in or before it is computed once; others, where blocks
+ * are recomputed, once more in the backward pass, which costs as much again for the gradient of the inputs and of the
+ * weights each.
  */
 function stepFlops(config: ModelConfig, options: TrainOptions, trained: readonly string[]): number {
   const { stage, promptsPerImage } = options;
   const isTrained = (layer: LayerSummary) => trained.some((name) => name.startsWith(`${layer.name}.`));
+  const again = recomputes(options.recompute, config);
   const { layers } = summarise(config);
   const of = (pattern: RegExp) => layers.filter(({ name }) => pattern.test(name));
   const vit = of(/image_encoder\.(?!neck)/);
@@ -48,7 +51,8 @@ function stepFlops(config: ModelConfig, options: TrainOptions, trained: readonly
     for (const layer of chain) {
       const times = /mask_decoder/.test(layer.name) ? promptsPerImage : 1;
       const isOwn = isTrained(layer);
-      const passes = (isTaped || isOwn ? 2 : 1) + (isTaped ? 1 : 0) + (isOwn ? 1 : 0);
+      const forward = again && (isTaped || isOwn) ? 2 : 1;
+      const passes = forward + (isTaped ? 1 : 0) + (isOwn ? 1 : 0);
       isTaped ||= isOwn;
       total += layer.flops * times * passes;
     }
