@@ -44,7 +44,7 @@ async function ship(run: string, target: string): Promise<void> {
   console.log(`mean F1 ${found.f1.toFixed(3)} on ${images.length} validation images`);
   const training = `${steps} steps of stage ${job.train.stage} on the training part of ${job.data.type}, seed ${job.train.seed}`;
   const card = { config, thresholds: found.thresholds, training, licence: 'Apache-2.0' };
-  await saveModelFile(target, model.toArrays(), card, true);
+  await saveModelFile(target, model.toArrays(), card, { half: true });
 }
 
 const [run, target] = process.argv.slice(2);

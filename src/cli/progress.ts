@@ -20,6 +20,7 @@ export function createProgress(
   const isLive = talk.isTTY === true;
   const clearLine = isLive ? '\r\u001b[K' : '';
   let started = { at: now(), done: 0, total: 0, unit: '' };
+  let lastDone = 0;
   let lastDrawn = Number.NEGATIVE_INFINITY;
   let isLineOpen = false;
 
@@ -28,7 +29,8 @@ export function createProgress(
     isLineOpen = false;
   };
   const draw = (event: ProgressEvent): void => {
-    const isNew = event.total !== started.total || event.unit !== started.unit || event.done < started.done;
+    const isNew = event.total !== started.total || event.unit !== started.unit || event.done <= lastDone;
+    lastDone = event.done;
     if (isNew) started = { at: now(), done: event.done, total: event.total, unit: event.unit };
     const isLast = event.done >= event.total;
     if (!isLast && now() - lastDrawn < (isLive ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;

@@ -6,6 +6,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   evaluate: () => import('./verbs/evaluate.js'),
   compare: () => import('./verbs/compare.js'),
   segment: () => import('./verbs/segment.js'),
+  adapt: () => import('./verbs/adapt.js'),
   export: () => import('./verbs/export.js'),
   simulate: () => import('./verbs/simulate.js'),
   prepare: () => import('./verbs/prepare.js'),

@@ -126,6 +126,25 @@ export async function parseMicrometres(text: string | number, where = String(tex
   }
 }
 
+/**
+ * A time such as `90 s`, `10m`, `1.5 h` or a plain number of seconds, in seconds.
+ *
+ * @throws ConfigError when it is no positive time
+ */
+export async function parseSeconds(text: string | number, where = String(text)): Promise<number> {
+  const match = /^([\d.]+)\s*([a-z]*)$/.exec(String(text).trim());
+  const { unit } = await import('mathjs');
+  try {
+    const name = match?.[2] === 'm' ? 'min' : match?.[2] || 's'; // mathjs reads `m` as metres
+    const value = unit(`${match?.[1]} ${name}`).toNumber('s');
+    if (value > 0 && Number.isFinite(value)) return value;
+  } catch {} // told below
+  throw new ConfigError(`\`${text}\` is not a positive time`, {
+    where,
+    fix: 'write it like `90s`, `10m` or `1h`',
+  });
+}
+
 function positive(value: number, where: string): number {
   if (value > 0 && Number.isFinite(value)) return value;
   throw notALength(String(value), where);

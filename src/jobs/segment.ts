@@ -16,7 +16,7 @@ import type { ImageSource } from '../segment/tiles.js';
 
 const outputName = z.enum(outputNames as [(typeof outputNames)[number], ...(typeof outputNames)[number][]]);
 
-export { shippedModel } from '../segment/shippedModel.js';
+export { shippedModel } from '../weights/shippedModel.js';
 
 /** What `cellsam segment` is told. */
 export const segmentJob = z.strictObject({

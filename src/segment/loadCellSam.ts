@@ -4,13 +4,13 @@ import type { Boxes, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { loadModelFile } from '../weights/modelFile.js';
+import { shippedModel } from '../weights/shippedModel.js';
 import type { Cells } from './cells.js';
 import type { Engine } from './engine.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
-import { shippedModel } from './shippedModel.js';
 import type { Thresholds } from './thresholds.js';
 import { gaugeZoom } from './zoom.js';
 

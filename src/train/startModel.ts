@@ -5,8 +5,8 @@ import type { JobContext } from '../core/events.js';
 import type { Random } from '../core/random.js';
 import { CellSam, weightSpecs } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
-import { shippedModel } from '../segment/shippedModel.js';
 import { loadWeights } from '../weights/load.js';
+import { shippedModel } from '../weights/shippedModel.js';
 import type { InitOptions } from './options.js';
 
 const DETECTOR_VIT = 'cellfinder.decode_head.backbone.body.';

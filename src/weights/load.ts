@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { type ArraySource, type NamedArrays, readAll } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { openSafetensors } from '../io/safetensors.js';
+import { findBase } from './base.js';
 import { openTorch } from './torch.js';
 
 /** An open weight file of any kind; arrays are read on demand. The caller closes it. */
@@ -15,11 +16,39 @@ export interface WeightsFile extends ArraySource {
 }
 
 /**
- * Opens `.safetensors`, `.pt` or `.pth`; the content decides, not the name.
+ * Opens `.safetensors`, `.pt` or `.pth`; the content decides, not the name. An adapted file, which holds only what changed,
+ * is opened together with its base.
  *
- * @throws WeightsError when the file is none of these, damaged or hostile
+ * @throws WeightsError when the file is none of these, damaged or hostile, or its base is not found
  */
 export async function openWeights(path: string): Promise<WeightsFile> {
+  const own = await openAlone(path);
+  const reference = own.metadata['base'];
+  if (reference === undefined) return own;
+  try {
+    return over(await openWeights(await findBase(reference, path)), own);
+  } catch (thrown) {
+    await own.close();
+    throw thrown;
+  }
+}
+
+/** The arrays of `own`, and those of `base` that it lacks; what `own` tells about itself. */
+function over(base: WeightsFile, own: WeightsFile): WeightsFile {
+  const { base: _, ...metadata } = own.metadata;
+  return {
+    ...own,
+    metadata,
+    entries: new Map([...base.entries, ...own.entries]),
+    read: (name) => (own.entries.has(name) ? own : base).read(name),
+    close: async () => {
+      await own.close();
+      await base.close();
+    },
+  };
+}
+
+async function openAlone(path: string): Promise<WeightsFile> {
   const isTorch = await looksLikeTorch(path);
   const { size: bytes } = await stat(path);
   if (!isTorch) {

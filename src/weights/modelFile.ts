@@ -5,6 +5,7 @@ import { writeSafetensors } from '../io/safetensorsWrite.js';
 import { CellSam } from '../models/cellsam.js';
 import type { FillOptions } from '../models/fill.js';
 import type { ModelConfig } from '../models/options.js';
+import { type BaseModel, referenceTo } from './base.js';
 import { type Identity, identify, withOwnNames } from './identify.js';
 import { openWeights } from './load.js';
 
@@ -31,13 +32,19 @@ export interface ModelCard {
   readonly licence: string;
 }
 
-/** Writes weights and card as one `.safetensors` file; `half` stores float16. */
+/**
+ * Writes weights and card as one `.safetensors` file.
+ *
+ * @param options.half stores float16
+ * @param options.base the model that holds every weight that is not among these
+ */
 export function saveModelFile(
   path: string,
   weights: NamedArrays | ArraySource,
   card: ModelCard,
-  half = false,
+  options: { readonly half?: boolean; readonly base?: BaseModel } = {},
 ): Promise<void> {
+  const { half = false, base } = options;
   const { config, thresholds, training, licence } = card;
   const metadata = {
     format: 'cellsam-1',
@@ -45,6 +52,7 @@ export function saveModelFile(
     ...(thresholds === undefined ? {} : { thresholds: JSON.stringify(thresholds) }),
     training,
     licence,
+    ...(base === undefined ? {} : { base: referenceTo(base, path) }),
   };
   return writeSafetensors(path, weights, { metadata, half });
 }

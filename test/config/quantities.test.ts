@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseMicrometres, parseSchedule } from '../../src/config/quantities.js';
+import { parseMicrometres, parseSchedule, parseSeconds } from '../../src/config/quantities.js';
 
 describe('learning-rate expressions', () => {
   test('are arithmetic in step, epoch and maxSteps', async () => {
@@ -46,5 +46,20 @@ describe('lengths', () => {
 
   test.each(['-1 um', '0', '3 kg', 'wide', '1 um; 2', ''])('%s is refused', async (text) => {
     await expect(parseMicrometres(text)).rejects.toThrow(/not a positive length/);
+  });
+});
+
+describe('times', () => {
+  test.each([
+    ['90s', 90],
+    ['10m', 600],
+    ['1.5 h', 5400],
+    ['20', 20],
+  ])('%s is %d s', async (text, seconds) => {
+    expect(await parseSeconds(text)).toBeCloseTo(seconds, 9);
+  });
+
+  test.each(['', 'soon', '-3s', '0', '5 um', '1e400'])('`%s` is refused', async (text) => {
+    await expect(parseSeconds(text)).rejects.toThrow(/not a positive time/);
   });
 });

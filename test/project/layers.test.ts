@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],
   train: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment', 'evaluate'],
   export: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],
+  adapt: ['core', 'config', 'data', 'image', 'tf', 'models', 'weights', 'segment', 'evaluate', 'train'],
   jobs: [
     'core',
     'config',
@@ -29,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'evaluate',
     'train',
     'export',
+    'adapt',
   ],
   cli: ['core', 'config', 'jobs'],
 };

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { PixelImage } from '../../src/image/types.js';
 import { loadCellSam } from '../../src/segment/loadCellSam.js';
-import { shippedModel } from '../../src/segment/shippedModel.js';
+import { shippedModel } from '../../src/weights/shippedModel.js';
 import { gaugeZoom, zoomOf } from '../../src/segment/zoom.js';
 
 describe('the model that comes with the project', () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineGeometry, IDENTITY } from './transform.js';
+import { defineGeometry, IDENTITY, MIRROR } from './transform.js';
 
 /** Mirrors left and right. Together with turns by right angles all eight orientations of a square arise. */
 export const flip = defineGeometry({
@@ -8,5 +8,5 @@ export const flip = defineGeometry({
   options: z.strictObject({
     chance: z.number().min(0).max(1).default(0.5).describe('share of views that are mirrored'),
   }),
-  draw: ({ chance }, random) => (random.chance(chance) ? { a: -1, b: 0, c: 0, d: 1 } : IDENTITY),
+  draw: ({ chance }, random) => (random.chance(chance) ? MIRROR : IDENTITY),
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { defineGeometry, IDENTITY, type Matrix } from './transform.js';
 
-const TURNS: readonly Matrix[] = [
+/** No turn, and the three others. */
+export const TURNS: readonly Matrix[] = [
   IDENTITY,
   { a: 0, b: -1, c: 1, d: 0 },
   { a: -1, b: 0, c: 0, d: -1 },

@@ -14,6 +14,8 @@ export interface Matrix {
 }
 
 export const IDENTITY: Matrix = { a: 1, b: 0, c: 0, d: 1 };
+/** Left and right change places. */
+export const MIRROR: Matrix = { a: -1, b: 0, c: 0, d: 1 };
 
 /** First `first`, then `then`. */
 export function joined(first: Matrix, then: Matrix): Matrix {

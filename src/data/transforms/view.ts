@@ -8,8 +8,6 @@ import { drawScale } from './scale.js';
 import { joined, type Matrix } from './transform.js';
 import { warp } from './warp.js';
 
-export { cutBoxes, cutView, type Placement } from './cut.js';
-
 /** How training views are made. */
 export interface ViewOptions {
   /** Of a view, in px. */

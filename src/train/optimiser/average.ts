@@ -34,6 +34,11 @@ export class WeightAverage {
     }
   }
 
+  /** Puts the averages into the model for good; the weights as they were last are given up. */
+  settle(): void {
+    this.#swap();
+  }
+
   #swap(): void {
     for (const [name, average] of this.#averages) {
       const weight = this.#parameters.get(name);

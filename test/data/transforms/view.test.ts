@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { cutBoxes, cutView } from '../../../src/data/transforms/view.js';
+import { TURNS } from '../../../src/data/transforms/rightAngles.js';
+import { IDENTITY, joined, MIRROR } from '../../../src/data/transforms/transform.js';
+import { warp, warpBoxes } from '../../../src/data/transforms/warp.js';
 import { boxesOf } from '../../../src/image/labels.js';
 import type { LabelImage } from '../../../src/image/types.js';
 
@@ -15,23 +17,24 @@ function field(): LabelImage {
   return { height: 30, width: 40, data, count: 3 };
 }
 
-test.each([0, 1, 2, 3].flatMap((turn) => [false, true].map((isMirrored) => ({ turn, isMirrored }))))(
-  'boxes move as masks do, turned by $turn right angles, mirrored: $isMirrored',
-  ({ turn, isMirrored }) => {
-    const labels = field();
-    const placement = { left: 0, top: 0, scale: 2, turn, isMirrored };
-    const moved = cutView(new Float32Array(40 * 30), labels, placement, 80).labels;
-    const byMasks = boxesOf(moved).xyxy;
-    const byBoxes = cutBoxes(boxesOf(labels).xyxy, placement, 80);
-    const sorted = (boxes: Float32Array) =>
-      Array.from({ length: boxes.length / 4 }, (_, i) => [...boxes.subarray(4 * i, 4 * i + 4)].join()).sort();
-    expect(moved.count).toBe(3);
-    expect(sorted(byBoxes)).toEqual(sorted(byMasks));
-  },
-);
+const POSITIONS = [IDENTITY, MIRROR].flatMap((m) => TURNS.map((turn) => joined(m, turn)));
+
+test.each(POSITIONS)('boxes move as masks do: %p', ({ a, b, c, d }) => {
+  const labels = field();
+  const [x, y] = [20, 15]; // the middle of the field comes to the middle of the view
+  const map = { a: 2 * a, b: 2 * b, c: 2 * c, d: 2 * d, size: [80, 80] as const };
+  const placed = { ...map, tx: 40 - map.a * x - map.b * y, ty: 40 - map.c * x - map.d * y };
+  const patch = { height: 30, width: 40, channels: 1, values: new Float32Array(40 * 30), labels };
+  const byMasks = boxesOf(warp(patch, placed, 80).labels).xyxy;
+  const byBoxes = warpBoxes(boxesOf(labels), placed, 80).xyxy;
+  const sorted = (boxes: Float32Array) =>
+    Array.from({ length: boxes.length / 4 }, (_, i) => [...boxes.subarray(4 * i, 4 * i + 4)].join()).sort();
+  expect(byMasks).toHaveLength(12);
+  expect(sorted(byBoxes)).toEqual(sorted(byMasks));
+});
 
 test('a box that lies mostly outside a view is dropped, another is clipped', () => {
-  const boxes = Float32Array.of(-8, 0, 2, 10, 5, 5, 15, 15);
-  const placement = { left: 0, top: 0, scale: 1, turn: 0, isMirrored: false };
-  expect([...cutBoxes(boxes, placement, 12)]).toEqual([5, 5, 12, 12]);
+  const boxes = { count: 2, xyxy: Float32Array.of(-8, 0, 2, 10, 5, 5, 15, 15) };
+  const map = { ...IDENTITY, tx: 0, ty: 0, size: [12, 12] as const };
+  expect([...warpBoxes(boxes, map, 12).xyxy]).toEqual([5, 5, 12, 12]);
 });

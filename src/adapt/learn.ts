@@ -1,0 +1,159 @@
+import type { Random } from '../core/random.js';
+import { type PixelScale, toBatch } from '../data/batches.js';
+import type { Batch, Cursor } from '../data/sample.js';
+import type { CellSam } from '../models/cellsam.js';
+import { tf } from '../tf/index.js';
+import { averageHook } from '../train/hooks/average.js';
+import { AdamW } from '../train/optimiser/adamw.js';
+import { WeightAverage } from '../train/optimiser/average.js';
+import { trainOptions } from '../train/options.js';
+import { weightDecays } from '../train/schedule.js';
+import { lossOptions } from '../train/stages/options.js';
+import { lossFrom, stageLoss } from '../train/stages/stage.js';
+import { type Hook, type Progress, train } from '../train/trainer.js';
+import { type Boundary, featuresOf, inputsFrom, type ViewFeatures } from './boundary.js';
+import type { FeatureCache } from './featureCache.js';
+import type { FixedView } from './views.js';
+
+export interface LearnRequest {
+  readonly model: CellSam;
+  readonly views: readonly FixedView[];
+  readonly trained: readonly string[];
+  /** Undefined when the ViT is trained too; then nothing is kept and every step runs the whole model. */
+  readonly boundary: Boundary | undefined;
+  readonly cache: FeatureCache;
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** In ms of `performance.now()`; the schedule is shortened to end by then. */
+  readonly deadline: number;
+  readonly random: Random;
+  readonly hooks?: readonly Hook[];
+  /** Done every so many steps with the averaged weights in the model; not after the last step. */
+  readonly look?: { readonly every: number; readonly run: () => Promise<void> };
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Learnt {
+  readonly steps: number;
+  readonly losses: readonly number[];
+}
+
+/**
+ * Trains what lies behind the boundary on features that are computed once for each view, with the loop, losses and optimiser
+ * of full training. The model ends with the running average of its weights.
+ */
+export async function learn(request: LearnRequest): Promise<Learnt> {
+  const { model, views, boundary, trained, batchSize, random } = request;
+  const hasMasks = views.every((view) => view.boxesOnly === undefined);
+  const options = trainOptions.parse({
+    stage: hasMasks ? 'joint' : 'detector',
+    batchSize,
+    weightDecay: 0.01,
+  });
+  const optimiser = new AdamW(model.parameters, {
+    betas: options.betas as [number, number],
+    eps: 1e-8,
+    weightDecay: weightDecays(options, (name) => model.parameters.get(name).rank),
+  });
+  const average = new WeightAverage(model.parameters, trained, options.averageDecay);
+  const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
+  const stage = lossOptions(options, trained);
+  const side = model.config.vit.imgSize;
+  const clock = scheduleWithin(request);
+  const { pixelMean, pixelStd } = model.config;
+  const scale = { pixelMean, pixelStd } as PixelScale;
+  const losses: number[] = [];
+  let held: ViewFeatures | undefined;
+  const release = () => {
+    if (held !== undefined) tf.dispose(Object.values(held));
+    held = undefined;
+  };
+  const prepare = async (cursor: Cursor): Promise<Batch> => {
+    const { batch, chosen } = batchOf(views, cursor, batchSize, scale, random);
+    release();
+    if (boundary !== undefined) {
+      held = await request.cache.batch(
+        chosen.map((view) => view.key),
+        (i) => {
+          const { images } = toBatch([chosen[i] as FixedView], scale);
+          return tf.tidy(() => featuresOf(model, tf.tensor4d(images, [1, side, side, 3]), boundary));
+        },
+      );
+    }
+    return batch;
+  };
+  try {
+    await train(progress, {
+      parameters: model.parameters,
+      trained,
+      optimiser,
+      batch: prepare,
+      loss: (batch, own) =>
+        held === undefined || boundary === undefined
+          ? stageLoss(model, batch, stage, own)
+          : lossFrom(model, inputsFrom(model, held, boundary), batch, stage, own),
+      rates: () => {
+        const rate = request.learningRate * clock.factor(progress.step);
+        return { main: rate, of: () => rate };
+      },
+      clipNorm: options.clipNorm,
+      accumulate: 1,
+      maxSteps: request.steps,
+      random: random.split('steps'),
+      hooks: [
+        averageHook(average),
+        { onStep: async ({ loss }) => void losses.push(loss) },
+        { onStep: async ({ step }) => (clock.isOver(step) ? 'the time is used up' : undefined) },
+        lookHook(request, average),
+        ...(request.hooks ?? []),
+      ],
+      signal: request.signal,
+    });
+    if (progress.step > 0) average.settle();
+    return { steps: progress.step, losses };
+  } finally {
+    release();
+    optimiser.dispose();
+    average.dispose();
+  }
+}
+
+function lookHook({ look, steps }: LearnRequest, average: WeightAverage): Hook {
+  return {
+    onStep: async ({ step }) => {
+      if (look !== undefined && step < steps && step % look.every === 0) await average.during(look.run);
+      return undefined;
+    },
+  };
+}
+
+/** Warm-up, then a cosine to a tenth, over the steps or over the time, whichever ends first. */
+function scheduleWithin({ steps, deadline }: LearnRequest) {
+  const started = performance.now();
+  const share = (step: number) =>
+    Math.min(1, Math.max(step / steps, (performance.now() - started) / Math.max(1, deadline - started)));
+  return {
+    factor: (step: number) => Math.min(1, (step + 1) / 10) * (0.55 + 0.45 * Math.cos(Math.PI * share(step))),
+    isOver: (step: number) => share(step) >= 1,
+  };
+}
+
+/** The views at a cursor: every epoch in a new order. */
+function batchOf(
+  views: readonly FixedView[],
+  cursor: Cursor,
+  size: number,
+  scale: PixelScale,
+  random: Random,
+): { readonly batch: Batch; readonly chosen: readonly FixedView[] } {
+  const order = random.split(`order/${cursor.epoch}`).permutation(views.length);
+  const chosen = Array.from(
+    { length: Math.min(size, views.length) },
+    (_, k) => views[order[(cursor.position + k) % views.length] as number] as FixedView,
+  );
+  const position = cursor.position + chosen.length;
+  const isOver = position + chosen.length > views.length;
+  const next = isOver ? { epoch: cursor.epoch + 1, position: 0, random: [] } : { ...cursor, position };
+  return { chosen, batch: { ...toBatch(chosen, scale), cursor: next } };
+}

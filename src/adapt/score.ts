@@ -1,0 +1,74 @@
+import { throwIfAborted } from '../core/errors.js';
+import { type Counts, countsAtHalf, f1 } from '../evaluate/metrics/metrics.js';
+import { RecordedEngine } from '../evaluate/recordedEngine.js';
+import { annotated } from '../evaluate/scoreFields.js';
+import { boxIouTable } from '../image/boxes.js';
+import type { Boxes } from '../image/types.js';
+import type { CellSam } from '../models/cellsam.js';
+import type { Cells } from '../segment/cells.js';
+import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
+import { CellSegmenter } from '../segment/loadCellSam.js';
+import type { Thresholds } from '../segment/thresholds.js';
+import type { AnnotatedField } from './annotated.js';
+
+/** Smallest cell in px, as `segment` has it. */
+const MIN_SIZE = 25;
+
+export interface AdaptScore extends Counts {
+  readonly id: string;
+  readonly f1: number;
+}
+
+/**
+ * Segments fields as `cellsam segment` does, once for each setting, and counts cells matched at IoU 0.5: masks, or boxes where
+ * only those exist. The network runs once for each field.
+ *
+ * @returns for each setting the scores of the fields
+ */
+export async function scoreAll(
+  model: CellSam,
+  settings: readonly Thresholds[],
+  fields: readonly AnnotatedField[],
+  signal?: AbortSignal,
+): Promise<AdaptScore[][]> {
+  const engine = new RecordedEngine(new TensorFlowEngine(model));
+  const scores: AdaptScore[][] = settings.map(() => []);
+  try {
+    for (const field of fields) {
+      const { image } = annotated(field);
+      for (const [i, thresholds] of settings.entries()) {
+        throwIfAborted(signal);
+        const segmenter = new CellSegmenter(model, { minSize: MIN_SIZE }, thresholds, engine);
+        const counts = countCells(field, await segmenter.segment(image));
+        scores[i]?.push({ id: field.id, ...counts, f1: f1(counts) });
+      }
+    }
+    return scores;
+  } finally {
+    engine.dispose();
+  }
+}
+
+function countCells(field: AnnotatedField, cells: Cells): Counts {
+  if (field.boxesOnly === undefined) return countsAtHalf(field.labels, cells.labels);
+  return boxCounts(field.boxesOnly, cells.boxes);
+}
+
+/** Boxes matched one to one at an IoU of 0.5, the best overlap first. */
+export function boxCounts(truth: Boxes, predicted: Boxes): Counts {
+  const iou = boxIouTable(truth, predicted);
+  const order = [...iou.keys()].filter((k) => (iou[k] as number) >= 0.5);
+  order.sort((a, b) => (iou[b] as number) - (iou[a] as number));
+  const used = { truth: new Set<number>(), predicted: new Set<number>() };
+  for (const k of order) {
+    const [t, p] = [Math.floor(k / predicted.count), k % predicted.count];
+    if (used.truth.has(t) || used.predicted.has(p)) continue;
+    used.truth.add(t);
+    used.predicted.add(p);
+  }
+  const tp = used.truth.size;
+  return { tp, fp: predicted.count - tp, fn: truth.count - tp };
+}
+
+export const meanOf = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);

@@ -1,0 +1,68 @@
+import { parseSeconds } from '../../config/quantities.js';
+import { ADAPT_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
+import type { Verb } from '../verb.js';
+
+export const verb: Verb<AdaptResult> = {
+  command: 'adapt <folder>',
+  about: 'teach a model your own cells from a few annotated images, and prove that it helped',
+  examples: [
+    [
+      'cellsam adapt my-images',
+      'images with masks (x.tif and x_masks.tif, or any layout that `check` knows)',
+    ],
+    [
+      'cellsam adapt my-images --model runs/dsb2018/model.safetensors --budget 5m',
+      'another model, five minutes',
+    ],
+    ['cellsam segment more-images --model runs/adapt-my-images/model.safetensors', 'use what it learnt'],
+  ],
+  positionals: { folder: { type: 'string', describe: 'folder of images with masks or boxes' } },
+  options: {
+    model: { type: 'string', describe: 'model to adapt; the shipped one when absent' },
+    out: { type: 'string', describe: 'folder to write; runs/adapt-<folder> when absent' },
+    overwrite: { type: 'boolean', describe: 'replace an earlier adaptation there' },
+    merge: { type: 'boolean', describe: 'write all weights, not only those that changed' },
+    budget: { type: 'string', default: '10m', describe: 'time for everything, e.g. 90s, 10m, 1h' },
+    parts: {
+      type: 'string',
+      array: true,
+      choices: ADAPT_PARTS,
+      describe: 'what is trained; detector and decoder when absent',
+    },
+    steps: { type: 'number', describe: 'steps at most, of each round' },
+    folds: { type: 'number', describe: 'rounds of cross-validation at most' },
+    'learning-rate': { type: 'number', describe: 'at its height' },
+    type: { type: 'string', describe: 'layout of the folder; recognised when absent' },
+    cache: { type: 'string', describe: 'folder for computed features, kept for the next time' },
+    seed: { type: 'number', describe: 'seed of everything random' },
+  },
+  run: async (args, context) => {
+    const { folder, model, out, overwrite, merge, parts, steps, folds, type, cache, seed } = args;
+    const budgetSeconds = await parseSeconds(args['budget'] as string, '--budget');
+    const learningRate = args['learning-rate'];
+    const given = {
+      folder,
+      model,
+      out,
+      overwrite,
+      merge,
+      parts,
+      steps,
+      folds,
+      type,
+      cache,
+      seed,
+      budgetSeconds,
+      learningRate,
+    };
+    const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return adaptJob(adaptJobOptions.parse(present), context);
+  },
+  render: (r) =>
+    [
+      `F1 at IoU 0.5 on held-out parts of ${r.images} images: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (gain ${(r.after - r.before).toFixed(3)}, 95 % interval ${r.interval[0].toFixed(3)} to ${r.interval[1].toFixed(3)}).`,
+      r.isKept ? `Adapted: ${r.why}.` : `The model was left as it is: ${r.why}.`,
+      `Report: ${r.folder}`,
+      `Next: cellsam segment more-images --model ${r.model}`,
+    ].join('\n'),
+};

@@ -1,0 +1,144 @@
+import { totalmem } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
+import { annotatedFields } from '../adapt/annotated.js';
+import { FeatureCache } from '../adapt/featureCache.js';
+import { adaptOptions, PARTS } from '../adapt/options.js';
+import { meanOf } from '../adapt/score.js';
+import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
+import type { JobContext } from '../core/events.js';
+import { exists, writeFileAtomic } from '../core/files.js';
+import { sha256 } from '../core/hash.js';
+import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
+import { recogniseLayout } from '../data/formats/recognise.js';
+import type { Sample } from '../data/sample.js';
+import { thresholdSets } from '../segment/thresholds.js';
+import { requireTraining } from '../tf/index.js';
+import { baseModel, changedFrom } from '../weights/base.js';
+import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
+import { shippedModel } from '../weights/shippedModel.js';
+
+export const adaptJobOptions = adaptOptions.extend({
+  folder: z.string().describe('folder of images with masks or boxes, in any known layout'),
+  type: z.enum(FORMAT_NAMES).optional().describe('layout; recognised from the files when absent'),
+  model: z.string().default(shippedModel).describe('model to adapt; the shipped one when absent'),
+  out: z.string().optional().describe('folder to write; runs/adapt-<folder> when absent'),
+  overwrite: z.boolean().default(false).describe('replace what is in the folder to write'),
+  merge: z.boolean().default(false).describe('write all weights, not only those that changed'),
+  cache: z.string().optional().describe('folder for computed features, kept for the next time'),
+});
+
+export type AdaptJob = z.infer<typeof adaptJobOptions>;
+
+export interface AdaptResult {
+  readonly folder: string;
+  readonly images: number;
+  readonly objects: number;
+  readonly isKept: boolean;
+  readonly why: string;
+  readonly before: number;
+  readonly after: number;
+  readonly interval: readonly [number, number];
+  /** The model to use from now on: the adapted one, or the one that was given. */
+  readonly model: string;
+  readonly seconds: number;
+}
+
+const GB = 1e9;
+
+/**
+ * Adapts a model to a user's annotated images and writes it when it is better on held-out ones.
+ *
+ * @throws DataError when nothing can be learnt from the folder, OutputError when the output exists
+ */
+export async function adaptJob(job: AdaptJob, context: JobContext): Promise<AdaptResult> {
+  requireTraining();
+  const { folder: source, type, model: base, out, overwrite, merge, cache, ...options } = job;
+  const folder = out ?? join('runs', `adapt-${basename(resolve(source))}`);
+  const report = join(folder, 'adapt.json');
+  if (!overwrite && (await exists(report))) {
+    throw new OutputError(`${folder} holds an adaptation already`, {
+      where: folder,
+      fix: 'choose another folder with --out, or replace it with --overwrite',
+    });
+  }
+  const fields = annotatedFields(await readAll(source, type, context));
+  if (fields.length === 0) {
+    throw new DataError(`${source} has no image with masks or boxes`, {
+      where: source,
+      fix: 'give each image its masks (for example x.tif and x_masks.tif); `cellsam check` tells what it sees',
+    });
+  }
+  const { model, card } = await loadModelFile(base);
+  const before = model.toArrays();
+  const hash = (await baseModel(base)).sha256;
+  try {
+    const features = new FeatureCache(
+      { memoryBytes: Math.min(2 * GB, totalmem() / 8), diskBytes: 10 * GB },
+      cache === undefined ? undefined : join(cache, sha256(hash, options.parts.join()).slice(0, 16)),
+    );
+    const outcome = await adapt(
+      { model, thresholds: card.thresholds ?? thresholdSets.paper, fields, options, cache: features },
+      context,
+    );
+    const target = join(folder, 'model.safetensors');
+    if (outcome.decision.isKept) {
+      const reference = await baseModel(base);
+      const weights = merge ? model.toArrays() : changedFrom(before, model.toArrays());
+      const made = `${card.training}; adapted to ${fields.length} images of ${basename(resolve(source))} (${outcome.steps} steps of ${options.parts.join(', ')})`;
+      await saveModelFile(
+        target,
+        weights,
+        { ...card, thresholds: outcome.thresholds, training: made },
+        merge ? {} : { base: reference },
+      );
+    }
+    const result = summarise(outcome, folder, outcome.decision.isKept ? target : base, fields.length);
+    const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
+    await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details: outcome }, null, 2));
+    return { ...result, objects };
+  } finally {
+    model.dispose();
+  }
+}
+
+function summarise(outcome: AdaptOutcome, folder: string, model: string, images: number) {
+  const mean = (scores: AdaptOutcome['before']) => meanOf(scores.map((score) => score.f1));
+  return {
+    folder,
+    images,
+    isKept: outcome.decision.isKept,
+    why: outcome.decision.why,
+    before: mean(outcome.before),
+    after: mean(outcome.after),
+    interval: [outcome.gain.low, outcome.gain.high] as const,
+    model,
+    seconds: outcome.seconds,
+  };
+}
+
+async function readAll(folder: string, type: FormatName | undefined, context: JobContext): Promise<Sample[]> {
+  const layout = type === undefined ? await recogniseLayout(folder) : { type, options: {} };
+  const format = await formatNamed(layout.type, layout.options);
+  const refs = await format.list(folder);
+  const samples: Sample[] = [];
+  const problems: Problem[] = [];
+  for (const ref of refs) {
+    throwIfAborted(context.signal);
+    try {
+      samples.push(await format.read(folder, ref));
+    } catch (thrown) {
+      if (!(thrown instanceof CellsamError)) throw thrown;
+      problems.push({ where: thrown.where ?? ref.id, message: thrown.message });
+    }
+  }
+  if (problems.length === 0) return samples;
+  throw new DataError(`${problems.length} of ${refs.length} images cannot be used`, {
+    problems,
+    fix: 'mend or remove the files named above',
+  });
+}
+
+/** Names of the parts that can be trained, for the command line. */
+export const ADAPT_PARTS = Object.keys(PARTS);
