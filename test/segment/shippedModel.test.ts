@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { PixelImage } from '../../src/image/types.js';
 import { loadCellSam } from '../../src/segment/loadCellSam.js';
-import { shippedModel } from '../../src/weights/shippedModel.js';
 import { gaugeZoom, zoomOf } from '../../src/segment/zoom.js';
+import { shippedModel } from '../../src/weights/shippedModel.js';
 
 describe('the model that comes with the project', () => {
   test('is small, and loads without being named', async () => {
