@@ -12,7 +12,9 @@ export interface Pool<Task, Answer> {
  */
 export async function openPool<Task, Answer>(module: URL, threads: number): Promise<Pool<Task, Answer>> {
   const { Piscina } = await import('piscina');
-  const pool = new Piscina({ filename: module.href, minThreads: threads, maxThreads: threads });
+  // An object, because a library of the TIFF reader looks into it when it is loaded in a thread.
+  const workerData = {};
+  const pool = new Piscina({ filename: module.href, minThreads: threads, maxThreads: threads, workerData });
   return {
     run: (task) => pool.run(task) as Promise<Answer>,
     close: () => pool.destroy(),

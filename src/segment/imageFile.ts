@@ -1,108 +1,63 @@
-import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
-import { DataError, reason } from '../core/errors.js';
+import { open } from 'node:fs/promises';
+import { readPixelImage, toPixelImage } from '../data/readImage.js';
 import type { PixelImage } from '../image/types.js';
-import type { ImageSource, Tile } from './tiles.js';
+import { IMAGE_FILE } from '../io/decode.js';
+import { openTiffWindows } from '../io/tiff/window.js';
+import { type ImageSource, sourceOf } from './tiles.js';
 
-const tiffs = new Set(['.tif', '.tiff', '.svs', '.ndpi']);
+/** Slides that are TIFFs under a vendor's ending. */
+const SLIDE_FILE = /\.(svs|ndpi)$/i;
 
-/** File name endings that are segmented when a folder is given. */
-export const imageEndings: readonly string[] = [
-  '.tif',
-  '.tiff',
-  '.png',
-  '.jpg',
-  '.jpeg',
-  '.webp',
-  '.svs',
-  '.ndpi',
-];
+/** True for the names of files (and OME-Zarr folders) that are segmented when a folder is given. */
+export const isImageName = (name: string): boolean => IMAGE_FILE.test(name) || SLIDE_FILE.test(name);
+
+/** An image to segment; in memory, or, where it is too large, to be read part by part. */
+export interface OpenedImage {
+  readonly source: ImageSource;
+  readonly image?: PixelImage;
+  close(): Promise<void>;
+}
 
 /**
- * Opens an image; TIFFs are read part by part, so that slides of any size fit.
+ * Opens an image of any format that is read; large TIFFs are read part by part, so that slides of any size fit.
  *
+ * @param wholePixels an image of more pixels is not read as a whole
  * @throws DataError naming the file when it cannot be read
  */
-export async function openImage(path: string): Promise<ImageSource> {
-  try {
-    return tiffs.has(extname(path).toLowerCase()) ? await openTiff(path) : await openPicture(path);
-  } catch (thrown) {
-    throw new DataError(`cannot read ${path}: ${reason(thrown)}`, {
-      where: path,
-      fix: 'open it in an image viewer; if it opens there, save it as TIFF or PNG',
-      cause: thrown,
-    });
+export async function openImage(path: string, wholePixels = Number.POSITIVE_INFINITY): Promise<OpenedImage> {
+  const parts = (await isTiff(path)) ? await openTiffWindows(path) : undefined;
+  const isLarge = parts !== undefined && parts.height * parts.width > wholePixels;
+  if (parts === undefined || (!isLarge && !SLIDE_FILE.test(path))) {
+    await parts?.close();
+    const image = await readPixelImage(path);
+    return { source: sourceOf(image), image, close: async () => undefined };
   }
-}
-
-/** The whole image of a source. */
-export async function readWhole(source: ImageSource): Promise<PixelImage> {
-  return source.read({ x0: 0, y0: 0, x1: source.width, y1: source.height });
-}
-
-async function openTiff(path: string): Promise<ImageSource> {
-  const { fromFile } = await import('geotiff');
-  const image = await (await fromFile(path)).getImage();
-  const [height, width] = [image.getHeight(), image.getWidth()];
-  const samples = image.getSamplesPerPixel();
-  const bits = image.getBitsPerSample();
-  const isFloat = image.getSampleFormat() === 3;
-  const high = isFloat ? 1 : 2 ** Math.min(32, Number(bits)) - 1;
-  return {
+  const { height, width, pixelSizeUm } = parts;
+  const source: ImageSource = {
     height,
     width,
-    read: async ({ x0, y0, x1, y1 }: Tile) => {
-      const raster = await image.readRasters({ window: [x0, y0, x1, y1], interleave: true });
-      const data = Float32Array.from(raster as ArrayLike<number>);
-      return picture(y1 - y0, x1 - x0, samples, data, high);
-    },
+    ...(pixelSizeUm === undefined ? {} : { pixelSizeUm }),
+    read: async (tile) => toPixelImage(await parts.read(tile), path),
   };
-}
-
-async function openPicture(path: string): Promise<ImageSource> {
-  const { default: sharp } = await import('sharp');
-  const file = sharp(await readFile(path));
-  const { depth, space } = await file.metadata();
-  const isDeep = depth === 'ushort';
-  const isGrey = space === 'b-w' || space === 'grey16';
-  const { data, info } = await file
-    .removeAlpha()
-    .toColourspace(isGrey ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb')
-    .raw({ depth: isDeep ? 'ushort' : 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  const own = Uint8Array.from(data);
-  const values = Float32Array.from(isDeep ? new Uint16Array(own.buffer) : own);
-  const whole = picture(info.height, info.width, info.channels, values, isDeep ? 65535 : 255);
-  const { sourceOf } = await import('./tiles.js');
-  return sourceOf(whole);
-}
-
-/** One channel is grey, two are nuclear and whole-cell; alpha is dropped; equal colour channels are one. */
-function picture(
-  height: number,
-  width: number,
-  samples: number,
-  data: Float32Array,
-  high: number,
-): PixelImage {
-  const kept = Math.min(3, samples);
-  const range = [0, high] as const;
-  if (kept === 3 && isGreyScale(data, samples)) {
-    return { height, width, channels: ['grey'], data: take(data, samples, 1), range };
+  if (isLarge) return { source, close: () => parts.close() };
+  try {
+    const image = await source.read({ x0: 0, y0: 0, x1: width, y1: height });
+    return { source: sourceOf(image), image, close: async () => undefined };
+  } finally {
+    await parts.close();
   }
-  const channels = kept === 1 ? ['grey'] : kept === 2 ? ['nuclear', 'whole-cell'] : ['red', 'green', 'blue'];
-  return { height, width, channels, data: take(data, samples, kept), range };
 }
 
-function isGreyScale(data: Float32Array, samples: number): boolean {
-  for (let i = 0; i < data.length; i += samples)
-    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
-  return true;
-}
-
-function take(data: Float32Array, samples: number, kept: number): Float32Array {
-  if (samples === kept) return data;
-  return Float32Array.from({ length: (data.length / samples) * kept }, (_, i) => {
-    return data[Math.floor(i / kept) * samples + (i % kept)] as number;
-  });
+/** By the first bytes, as every reader decides. */
+async function isTiff(path: string): Promise<boolean> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return false; // the readers say why
+  try {
+    const head = Buffer.alloc(4);
+    await file.read(head, 0, 4, 0).catch(() => undefined); // a folder: OME-Zarr
+    const text = head.toString('latin1', 0, 2);
+    return text === 'II' || text === 'MM';
+  } finally {
+    await file.close();
+  }
 }

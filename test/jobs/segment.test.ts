@@ -10,7 +10,7 @@ import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
-import { openImage, readWhole } from '../../src/segment/imageFile.js';
+import { openImage } from '../../src/segment/imageFile.js';
 import { tf } from '../../src/tf/index.js';
 import { saveModelFile } from '../../src/weights/modelFile.js';
 
@@ -67,6 +67,16 @@ describe('segmenting files', () => {
     );
   });
 
+  test('images decoded in a thread give the same files, and what cannot be decoded there is told', async () => {
+    const out = join(folder, 'threaded');
+    const failure = await segmentFiles(job({ out, threads: 1 }), context).catch((e: unknown) => e);
+    expect((failure as PartialError).problems.map((p) => p.message)).toEqual([
+      expect.stringContaining('bad.tif is in a format that is not read here'),
+    ]);
+    for (const name of ['a_masks.tif', 'c_masks.tif'])
+      expect((await readFile(join(out, name))).equals(await readFile(join(folder, 'out', name)))).toBe(true); // of the first test
+  });
+
   test('given boxes become cells, found by the image’s name', async () => {
     const boxes = join(folder, 'boxes.json');
     await writeFile(boxes, JSON.stringify({ 'a.png': [[5, 5, 40, 40]] }));
@@ -89,8 +99,13 @@ describe('segmenting files', () => {
     const { fromFile } = await import('geotiff');
     const [raster] = await (await (await fromFile(path)).getImage()).readRasters();
     expect([...(raster as Uint32Array)]).toEqual([...pixels]);
-    const image = await readWhole(await openImage(join(folder, 'c.tif')));
-    expect([image.height, image.width, image.data[2799]]).toEqual([70, 40, 2799 * 7]);
+    const { image } = await openImage(join(folder, 'c.tif'));
+    expect([image?.height, image?.width, image?.data[2799]]).toEqual([70, 40, 2799 * 7]);
+    const parts = await openImage(join(folder, 'c.tif'), 1000);
+    expect([parts.image, parts.source.height, parts.source.pixelSizeUm]).toEqual([undefined, 70, undefined]);
+    const part = await parts.source.read({ x0: 10, y0: 20, x1: 40, y1: 70 });
+    expect([part.height, part.width, part.data[0], part.data[1499]]).toEqual([50, 30, 810 * 7, 2799 * 7]);
+    await parts.close();
   });
 
   test('many images in one process leave no tensor behind', async () => {

@@ -87,7 +87,7 @@ async function resolutionOf(image: GeoTIFFImage): Promise<readonly [y: number, x
 }
 
 /** Centimetres are written by microscopes; inches (72, 96, 300 to one) by programs that know nothing of the specimen. */
-async function pixelSizeOf(
+export async function pixelSizeOf(
   image: GeoTIFFImage,
   told: readonly [number, number] | undefined,
 ): Promise<{ pixelSizeUm?: readonly [y: number, x: number] }> {
@@ -98,7 +98,7 @@ async function pixelSizeOf(
   return { pixelSizeUm: [1e4 / resolution[0], 1e4 / resolution[1]] };
 }
 
-async function samplesOf(image: GeoTIFFImage): Promise<{ hasAlpha: boolean; isColour: boolean }> {
+export async function samplesOf(image: GeoTIFFImage): Promise<{ hasAlpha: boolean; isColour: boolean }> {
   const directory = image.getFileDirectory();
   const photometric: unknown = await directory.loadValue('PhotometricInterpretation');
   const extra = ((await directory.loadValue('ExtraSamples')) ?? []) as ArrayLike<number> | number;

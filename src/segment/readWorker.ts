@@ -1,0 +1,16 @@
+import { handedOver } from '../core/pool.js';
+import type { PixelImage } from '../image/types.js';
+import { openImage } from './imageFile.js';
+
+/** A file to decode; larger images than this are left to the main thread, which reads them part by part. */
+export interface ReadTask {
+  readonly path: string;
+  readonly wholePixels: number;
+}
+
+/** Decodes one image in a thread; undefined where it is too large to be read as a whole. */
+export default async function read({ path, wholePixels }: ReadTask): Promise<PixelImage | undefined> {
+  const { image, close } = await openImage(path, wholePixels);
+  await close();
+  return image === undefined ? undefined : handedOver(image, [image.data.buffer]);
+}
