@@ -43,15 +43,25 @@ export function toBatch(views: readonly (View & { readonly id: string })[], scal
 function writePixels(view: View, { pixelMean, pixelStd }: PixelScale, out: Float32Array): void {
   const { width: side, channels, values } = view;
   const [height, width] = view.size;
+  const black = [0, 1, 2].map((slot) => -(pixelMean[slot] as number) / (pixelStd[slot] as number));
+  const first = 3 - channels;
   for (let slot = 0; slot < 3; slot++) {
-    const [mean, std] = [pixelMean[slot] as number, pixelStd[slot] as number];
-    const channel = slot - (3 - channels);
-    const black = -mean / std;
-    for (let y = 0, i = 0; y < side; y++)
-      for (let x = 0; x < side; x++, i++) {
-        const isEmpty = channel < 0 || y >= height || x >= width;
-        out[3 * i + slot] = isEmpty ? black : (255 * (values[i * channels + channel] as number) - mean) / std;
-      }
+    const [bias, factor] = [black[slot] as number, 255 / (pixelStd[slot] as number)];
+    if (slot < first) {
+      for (let o = slot; o < out.length; o += 3) out[o] = bias;
+      continue;
+    }
+    for (let y = 0; y < side; y++) {
+      const shown = y < height ? width : 0;
+      const row = y * side;
+      for (
+        let x = 0, o = 3 * row + slot, i = row * channels + slot - first;
+        x < shown;
+        x++, o += 3, i += channels
+      )
+        out[o] = factor * (values[i] as number) + bias;
+      for (let x = shown, o = 3 * (row + shown) + slot; x < side; x++, o += 3) out[o] = bias;
+    }
   }
 }
 

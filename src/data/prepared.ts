@@ -22,6 +22,8 @@ export interface Patch {
 /** A field of view ready to be cut; kept in memory over the epochs. */
 export interface PreparedField extends Patch {
   readonly id: string;
+  /** Of all its objects. */
+  readonly boxes: Boxes;
   /** Median over objects of the root of the box's area in px; 0 without objects. */
   readonly objectSide: number;
   /** True for stained and bright-field images, whose grey values were turned over. */
@@ -52,12 +54,16 @@ export function prepareField(sample: Sample, preprocess: Preprocess): PreparedFi
   const seen = preprocess === 'percentile' ? brightCells(image) : { image, wasInverted: false };
   const channels = Math.min(3, seen.image.channels.length);
   const values = preprocess === 'percentile' ? stretched(seen.image) : equalised(image, channels);
-  const pixels = { id, height, width, channels, values, wasInverted: seen.wasInverted };
-  if (instances.kind === 'boxes') {
-    const labels = { height, width, data: new Uint32Array(height * width), count: 0 };
-    return { ...pixels, labels, boxesOnly: instances.boxes, objectSide: medianSide(instances.boxes) };
-  }
-  return { ...pixels, labels: instances.labels, objectSide: medianSide(boxesOf(instances.labels)) };
+  const boxes = instances.kind === 'boxes' ? instances.boxes : boxesOf(instances.labels);
+  const { wasInverted } = seen;
+  const field = { id, height, width, channels, values, boxes, wasInverted, objectSide: medianSide(boxes) };
+  return instances.kind === 'labels'
+    ? { ...field, labels: instances.labels }
+    : {
+        ...field,
+        boxesOnly: boxes,
+        labels: { height, width, data: new Uint32Array(height * width), count: 0 },
+      };
 }
 
 /** CellSAM's three channels, without the empty ones before the first. */

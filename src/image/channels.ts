@@ -40,7 +40,8 @@ export function brightCells(given: PixelImage): BrightCells {
   const image = isColour(given) ? meanOfColours(given) : given;
   if (image.channels.length !== 1) return { image, wasInverted: false };
   const step = Math.max(1, Math.floor(image.data.length / SAMPLE));
-  const sample = image.data.filter((_, i) => i % step === 0);
+  const sample = new Float32Array(Math.ceil(image.data.length / step));
+  for (let i = 0, k = 0; k < sample.length; i += step, k++) sample[k] = image.data[i] as number;
   const rank = (share: number) => valueOfRank(sample, Math.round(share * (sample.length - 1)));
   const [low, high] = [rank(0.005), rank(0.998)];
   const [least, most] = image.range;
@@ -55,13 +56,10 @@ export function brightCells(given: PixelImage): BrightCells {
 const SAMPLE = 200_000;
 
 function meanOfColours(image: PixelImage): PixelImage {
-  const grey = Float32Array.from(
-    { length: image.height * image.width },
-    (_, i) =>
-      ((image.data[3 * i] as number) +
-        (image.data[3 * i + 1] as number) +
-        (image.data[3 * i + 2] as number)) /
-      3,
-  );
+  const grey = new Float32Array(image.height * image.width);
+  for (let i = 0; i < grey.length; i++) {
+    const [red, green, blue] = [image.data[3 * i], image.data[3 * i + 1], image.data[3 * i + 2]];
+    grey[i] = ((red as number) + (green as number) + (blue as number)) / 3;
+  }
   return { ...image, channels: ['whole-cell'], data: grey };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Patch } from '../prepared.js';
 import { definePixels } from './transform.js';
 
 /** Blurs by a Gaussian, as out-of-focus planes look; borders repeat their last pixel. */
@@ -15,19 +16,7 @@ export const blur = definePixels({
   apply: (patch, { chance, sigma }, random) => {
     if (!random.chance(chance)) return patch;
     const kernel = gaussian(random.uniform(sigma[0], sigma[1]));
-    const { height, width, channels } = patch;
-    const row = channels * width;
-    const across = convolved(patch.values, kernel, {
-      lines: height,
-      stride: row,
-      length: width,
-      step: channels,
-      lanes: channels,
-    });
-    return {
-      ...patch,
-      values: convolved(across, kernel, { lines: 1, stride: 0, length: height, step: row, lanes: row }),
-    };
+    return { ...patch, values: blurDown(blurAcross(patch, patch.values, kernel), patch, kernel) };
   },
 });
 
@@ -40,35 +29,52 @@ export function gaussian(sigma: number): Float64Array {
   return half.map((v) => v / sum);
 }
 
-interface Axis {
-  /** How many lines run along the axis, and how far apart they begin. */
-  readonly lines: number;
-  readonly stride: number;
-  /** Positions along the axis, and how far apart they are. */
-  readonly length: number;
-  readonly step: number;
-  /** Neighbouring values that move along the axis together. */
-  readonly lanes: number;
+type Extent = Pick<Patch, 'height' | 'width' | 'channels'>;
+
+function blurAcross(
+  { height, width, channels }: Extent,
+  values: Float32Array,
+  kernel: Float64Array,
+): Float32Array {
+  const out = new Float32Array(values.length);
+  const reach = (kernel.length - 1) * channels;
+  const row = new Float64Array(width * channels + 2 * reach); // with its ends repeated
+  for (let y = 0; y < height; y++) {
+    const start = y * width * channels;
+    for (let i = -reach; i < width * channels + reach; i++) {
+      const x = Math.min(width - 1, Math.max(0, Math.floor(i / channels)));
+      row[i + reach] = values[start + x * channels + ((i + reach) % channels)] as number;
+    }
+    for (let i = 0; i < width * channels; i++) {
+      let sum = (kernel[0] as number) * (row[i + reach] as number);
+      for (let k = 1, step = channels; k < kernel.length; k++, step += channels)
+        sum +=
+          (kernel[k] as number) * ((row[i + reach - step] as number) + (row[i + reach + step] as number));
+      out[start + i] = sum;
+    }
+  }
+  return out;
 }
 
-function convolved(values: Float32Array, kernel: Float64Array, axis: Axis): Float32Array {
-  const { lines, stride, length, step, lanes } = axis;
+function blurDown(
+  values: Float32Array,
+  { height, width, channels }: Extent,
+  kernel: Float64Array,
+): Float32Array {
   const out = new Float32Array(values.length);
-  for (let line = 0; line < lines; line++) {
-    for (let p = 0; p < length; p++) {
-      const to = line * stride + p * step;
-      for (let k = 0; k < kernel.length; k++) {
-        const weight = kernel[k] as number;
-        const low = line * stride + Math.max(0, p - k) * step;
-        const high = line * stride + Math.min(length - 1, p + k) * step;
-        for (let lane = 0; lane < lanes; lane++) {
-          const sum =
-            k === 0
-              ? (values[low + lane] as number)
-              : (values[low + lane] as number) + (values[high + lane] as number);
-          out[to + lane] = (out[to + lane] as number) + weight * sum;
-        }
-      }
+  const length = width * channels;
+  for (let y = 0; y < height; y++) {
+    const to = y * length;
+    for (let k = 0; k < kernel.length; k++) {
+      const weight = kernel[k] as number;
+      const above = Math.max(0, y - k) * length;
+      const below = Math.min(height - 1, y + k) * length;
+      if (k === 0) for (let i = 0; i < length; i++) out[to + i] = weight * (values[above + i] as number);
+      else
+        for (let i = 0; i < length; i++)
+          out[to + i] =
+            (out[to + i] as number) +
+            weight * ((values[above + i] as number) + (values[below + i] as number));
     }
   }
   return out;

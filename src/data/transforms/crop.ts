@@ -35,7 +35,7 @@ interface Extent {
  */
 export function drawCrop(
   field: Extent,
-  boxes: Boxes,
+  boxes: () => Boxes,
   matrix: Matrix,
   side: number,
   { tries }: CropOptions,
@@ -43,10 +43,11 @@ export function drawCrop(
 ): Placed {
   let best = placeAtRandom(field, matrix, side, random);
   if (tries === 1) return best;
-  let most = shareWhole(boxes, best, side);
+  const all = boxes();
+  let most = shareWhole(all, best, side);
   for (let k = 1; k < tries && most < 1; k++) {
     const placed = placeAtRandom(field, matrix, side, random);
-    const share = shareWhole(boxes, placed, side);
+    const share = shareWhole(all, placed, side);
     if (share > most) [best, most] = [placed, share];
   }
   return best;

@@ -29,18 +29,28 @@ export const intensity = definePixels({
     const gain = random.uniform(options.gain[0], options.gain[1]);
     const contrast = 1 + random.uniform(-options.contrast, options.contrast);
     const haze = random.chance(options.hazeChance) ? random.uniform(0, options.haze) : 0;
+    const curve = curveOf((value) => haze + (gain - haze) * value ** gamma);
     const values = new Float32Array(patch.values.length);
-    let mean = 0;
+    let sum = 0;
     for (let i = 0; i < values.length; i++) {
-      const value = patch.values[i] as number;
-      // Powers are dear, and much of an image is background.
-      values[i] = value <= 0 ? haze : haze + (gain - haze) * value ** gamma;
-      mean += values[i] as number;
+      const place = (patch.values[i] as number) * STEPS;
+      const below = place > STEPS ? STEPS : place | 0;
+      const low = curve[below] as number;
+      const value = low + (place - below) * ((curve[below + 1] as number) - low);
+      values[i] = value;
+      sum += value;
     }
-    mean /= Math.max(1, values.length);
+    const mean = sum / Math.max(1, values.length);
     if (contrast !== 1)
       for (let i = 0; i < values.length; i++)
         values[i] = Math.max(0, mean + contrast * ((values[i] as number) - mean));
     return { ...patch, values };
   },
 });
+
+const STEPS = 4096;
+
+/** A curve over 0..1 as a table: powers are dear, and there are hundreds of thousands of pixels. */
+function curveOf(at: (value: number) => number): Float64Array {
+  return Float64Array.from({ length: STEPS + 2 }, (_, i) => at(Math.min(1, i / STEPS)));
+}

@@ -19,8 +19,8 @@ export const noise = definePixels({
   }),
   apply: (patch, options, random) => {
     if (!random.chance(options.chance)) return patch;
-    const camera = random.uniform(0, options.camera);
-    const photons = random.uniform(0, options.photons);
+    const even = random.uniform(0, options.camera) ** 2;
+    const grainy = random.uniform(0, options.photons) ** 2;
     const values = new Float32Array(patch.values.length);
     let state = random.uint32() | 1;
     for (let i = 0; i < values.length; i++) {
@@ -29,9 +29,9 @@ export const noise = definePixels({
       state ^= state >>> 17;
       state ^= state << 5;
       const value = patch.values[i] as number;
-      const deviation =
-        photons === 0 ? camera : Math.sqrt(camera * camera + photons * photons * Math.max(0, value));
-      values[i] = Math.min(1, Math.max(0, value + deviation * (TABLE[(state >>> 8) & 4095] as number)));
+      const deviation = Math.sqrt(even + grainy * Math.max(0, value));
+      const noisy = value + deviation * (TABLE[(state >>> 8) & 4095] as number);
+      values[i] = Math.min(1, Math.max(0, noisy));
     }
     return { ...patch, values };
   },

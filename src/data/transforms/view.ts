@@ -53,10 +53,14 @@ export function randomView(
   return { ...changeValues(moved, augment, random.split('values')), size: map.size };
 }
 
-function cropOf(source: Patch, matrix: Matrix, { side, augment }: ViewOptions, random: Random): Placed {
-  const { tries } = augment.crop;
-  const none = { count: 0, xyxy: new Float32Array() };
-  const boxes = tries === 1 ? none : (source.boxesOnly ?? boxesOf(source.labels));
+function cropOf(
+  source: Patch | PreparedField,
+  matrix: Matrix,
+  { side, augment }: ViewOptions,
+  random: Random,
+): Placed {
+  const boxes = () =>
+    'boxes' in source ? (source as PreparedField).boxes : (source.boxesOnly ?? boxesOf(source.labels));
   return drawCrop(source, boxes, matrix, side, augment.crop, random.split('crop'));
 }
 

@@ -39,11 +39,14 @@ function warpLabels(labels: LabelImage, { a, b, c, d, tx, ty }: Inverse, side: n
   const ids = new Uint32Array(side * side);
   const areas = new Uint32Array(labels.count + 1);
   for (let v = 0, o = 0; v < side; v++) {
+    const startX = a * 0.5 + b * (v + 0.5) + tx;
+    const startY = c * 0.5 + d * (v + 0.5) + ty;
     for (let u = 0; u < side; u++, o++) {
-      const x = Math.floor(a * (u + 0.5) + b * (v + 0.5) + tx);
-      const y = Math.floor(c * (u + 0.5) + d * (v + 0.5) + ty);
+      const x = startX + a * u;
+      const y = startY + c * u;
       if (x < 0 || y < 0 || x >= width || y >= height) continue;
-      const id = data[y * width + x] as number;
+      const id = data[(y | 0) * width + (x | 0)] as number;
+      if (id === 0) continue;
       ids[o] = id;
       areas[id] = (areas[id] as number) + 1;
     }
@@ -88,22 +91,26 @@ function addSamples(
 ): void {
   const [right, bottom] = [width - 1, height - 1];
   for (let v = 0, o = 0; v < side; v++) {
+    const startX = a * du + b * (v + dv) + tx;
+    const startY = c * du + d * (v + dv) + ty;
     for (let u = 0; u < side; u++, o += channels) {
-      const x = a * (u + du) + b * (v + dv) + tx;
-      const y = c * (u + du) + d * (v + dv) + ty;
+      const x = startX + a * u;
+      const y = startY + c * u;
       if (x < 0 || y < 0 || x >= width || y >= height) continue;
-      const column = Math.floor(x - 0.5);
-      const row = Math.floor(y - 0.5);
+      const column = ((x + 0.5) | 0) - 1; // floor(x - 0.5), for x from 0 on
+      const row = ((y + 0.5) | 0) - 1;
       const fx = x - 0.5 - column;
       const fy = y - 0.5 - row;
-      const x0 = Math.max(column, 0) * channels;
-      const x1 = (column < right ? column + 1 : right) * channels;
-      const y0 = Math.max(row, 0) * width * channels;
-      const y1 = (row < bottom ? row + 1 : bottom) * width * channels;
+      const left = column < 1 ? 0 : column * channels;
+      const step = column < 0 || column >= right ? 0 : channels;
+      const above = row < 1 ? 0 : row * width * channels;
+      const below = row < 0 || row >= bottom ? above : above + width * channels;
       for (let k = 0; k < channels; k++) {
-        const above = (values[y0 + x0 + k] as number) * (1 - fx) + (values[y0 + x1 + k] as number) * fx;
-        const below = (values[y1 + x0 + k] as number) * (1 - fx) + (values[y1 + x1 + k] as number) * fx;
-        out[o + k] = (out[o + k] as number) + weight * (above * (1 - fy) + below * fy);
+        const i = above + left + k;
+        const j = below + left + k;
+        const high = (values[i] as number) * (1 - fx) + (values[i + step] as number) * fx;
+        const low = (values[j] as number) * (1 - fx) + (values[j + step] as number) * fx;
+        out[o + k] = (out[o + k] as number) + weight * (high * (1 - fy) + low * fy);
       }
     }
   }
