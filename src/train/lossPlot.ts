@@ -53,7 +53,7 @@ export function lossPlot(lines: readonly MetricLine[]): string {
   const scoreLabels = [0, 0.5, 1].map((v) => text(WIDTH - RIGHT + 8, y(v) + 4, String(v), 'start'));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="${LEFT}" y="24" fill="#1d4ed8">loss (logarithmic)</text><text x="${WIDTH - RIGHT}" y="24" fill="#c2410c" text-anchor="end">F1 at IoU 0.5 on validation images</text>
+<text x="${LEFT}" y="24" fill="#1d4ed8">loss (logarithmic)</text><text x="${WIDTH - RIGHT}" y="24" fill="#c2410c" text-anchor="end">F1 on validation images</text>
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH - RIGHT}V${TOP}" fill="none" stroke="#888"/>
 ${[...stepLabels, ...lossLabels, ...scoreLabels].join('')}${text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, 'step', 'middle')}
 <path d="${path(curve, ofLoss)}" fill="none" stroke="#1d4ed8" stroke-width="1.5"/>

@@ -100,6 +100,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
   const lookParts: LookParts = {
     folder,
     model,
+    stage: options.stage,
     validation: request.validation,
     objectSide: request.objectSide,
     previews: options.previews,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type JobContext, silent } from '../../core/events.js';
 import { writeFileAtomic } from '../../core/files.js';
 import type { PreparedField } from '../../data/batches.js';
-import { boxSweep, calibrate, plainThresholds } from '../../evaluate/calibrate.js';
+import { plainThresholds } from '../../evaluate/calibrate.js';
 import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
 import { overlay } from '../../image/draw.js';
 import { writePng } from '../../io/png.js';
@@ -11,7 +11,9 @@ import type { CellSam } from '../../models/cellsam.js';
 import { CellSegmenter } from '../../segment/loadCellSam.js';
 import type { StoredThresholds } from '../../weights/modelFile.js';
 import type { Standing } from '../checkpoint.js';
+import type { Stage } from '../stages/stage.js';
 import type { Hook } from '../trainer.js';
+import { validate } from '../validate.js';
 import { appendMetrics } from './log.js';
 
 /** A picture of found cells: `[H, W, 3]` bytes. */
@@ -25,6 +27,7 @@ export interface Preview {
 export interface LookParts {
   readonly folder: string;
   readonly model: CellSam;
+  readonly stage: Stage;
   readonly validation: readonly PreparedField[];
   /** Median side in px of the objects in training views, where they are brought to one. */
   readonly objectSide?: number | undefined;
@@ -42,17 +45,15 @@ export async function look(
   step: number,
   parts: LookParts,
 ): Promise<{ readonly f1: number; readonly previews: readonly Preview[] }> {
-  const { folder, model, validation, context } = parts;
-  const found = await calibrate(model, validation.map(annotated), boxSweep, { minSize: 20 }, context, {
-    ...plainThresholds(0.4),
-    objectSide: parts.objectSide,
-  });
+  const { folder, model, stage, validation, context } = parts;
+  const base = { ...plainThresholds(0.4), objectSide: parts.objectSide };
+  const found = await validate(model, stage, validation.map(annotated), base, context);
   const before = parts.standing();
   const isBest = before.lastLook === 0 || found.f1 > before.best.f1;
   const change = isBest ? 'the best so far' : `best ${before.best.f1.toFixed(3)} at step ${before.best.step}`;
   context.emit({
     kind: 'note',
-    message: `step ${step}: F1 ${found.f1.toFixed(3)} on ${validation.length} validation images (box threshold ${found.thresholds.box}), ${change}`,
+    message: `step ${step}: F1 of ${found.measure} ${found.f1.toFixed(3)} on ${validation.length} validation images (box threshold ${found.thresholds.box}), ${change}`,
   });
   const previews = await drawPreviews(step, parts, found.thresholds);
   if (isBest) await parts.keep(found.thresholds, step);
