@@ -41,6 +41,8 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
   print(`the run that was not stopped: ${steps} steps in ${seconds.toFixed(1)} s`);
 
   const random = new Random(seed);
+  // So many steps between two kills that the run gets on, and is not done before the last kill.
+  const spread = 1000 * Math.max((3 * seconds) / steps, (1.5 * seconds) / kills);
   const killedAt: number[] = [];
   let whileWriting = 0;
   while (killedAt.length < kills) {
@@ -51,7 +53,7 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
       () => 'ended' as const,
       (failure: Error) => failure,
     );
-    const moment = await Promise.race([ended, momentToKill(killed, random, (1000 * seconds) / kills)]);
+    const moment = await Promise.race([ended, momentToKill(killed, random, spread)]);
     if (moment instanceof Error) throw moment;
     if (moment === 'ended') {
       print(`ended before kill ${killedAt.length + 1}`);
