@@ -189,6 +189,12 @@ export const kernels: Readonly<Record<string, Row>> = {
     );
     return c.cast(c.op('Floor', [quotient]), c.dtype(outputOf(node)));
   },
+  // Whole numbers only: ONNX's remainder of fractions has the other sign.
+  Mod: (c, node) => {
+    if (c.dtype(outputOf(node)) === 'float32')
+      throw new ExportError(`a remainder of fractions near \`${node.scope}\` has no mapping`);
+    return c.op('Mod', c.values(node), { fmod: 0 });
+  },
   ZerosLike: (c, node) => {
     const dtype = c.dtype(outputOf(node));
     return c.op('Expand', [c.target.constant(dtype, [], typed(dtype, [0])), c.op('Shape', c.values(node))]);
@@ -245,6 +251,12 @@ export const kernels: Readonly<Record<string, Row>> = {
   ArgMax: (c, node) => {
     const [axis = 0] = axesOf(node.attrs['axis'], c.shape(inputOf(node)).length);
     return c.cast(c.op('ArgMax', c.values(node), { axis, keepdims: 0 }), 'int32');
+  },
+  TopK: (c, node) => {
+    const attrs = { axis: -1, largest: 1, sorted: node.attrs['sorted'] === true ? 1 : 0 };
+    const k = c.scalar(node.attrs['k'] as Dim);
+    const [values = '', indices = ''] = c.ops('TopK', [c.value(inputOf(node)), k], attrs, 2);
+    return [values, c.cast(indices, 'int32')];
   },
   Cumsum: (c, node) => {
     const axis = axisOf(node.attrs['axis'], c.shape(inputOf(node)).length);

@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { writeAtomic } from '../../core/files.js';
+import { Message } from '../protobuf.js';
 import { isSymbolic, label } from '../trace/symbols.js';
 import type { Initialiser, OnnxAttribute, OnnxGraph, OnnxNode, OnnxPort } from './onnxGraph.js';
 import { TYPE_NUMBER } from './onnxGraph.js';
-import { Message } from './protobuf.js';
 
 /** Protobuf ends at 2 GB; above this, weights go beside the file. */
 const LARGEST = 1.9e9;

@@ -38,16 +38,15 @@ export interface Runtime {
   readonly name: string;
   /** Largest relative difference that is right; undefined where it is printed and not judged. */
   readonly limit: number | undefined;
-  /** undefined where this runtime does not have the program */
-  run(program: string, inputs: SessionArrays): Promise<SessionArrays | undefined>;
+  run(program: string, inputs: SessionArrays): Promise<SessionArrays>;
   dispose(): Promise<void>;
 }
 
 /** A form to export to. */
 export interface Target {
   readonly about: string;
-  /** Programs that it writes; all where absent. */
-  readonly programs?: readonly string[];
+  /** Names of the programs that it writes. */
+  readonly programs: readonly string[];
   /** Writes below `folder`. @throws ExportError naming a kernel without mapping */
   write(source: ExportSource, folder: string): Promise<readonly WrittenFile[]>;
   /** Opens what was written; empty with a note where the runtime is not installed. */

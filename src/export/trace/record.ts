@@ -155,9 +155,7 @@ class Recorder {
     given: Record<string, unknown>,
     original: () => tf.Tensor | tf.Tensor[],
   ): tf.Tensor | tf.Tensor[] {
-    // `Max` alone has its own word for the axis
-    const { reductionIndices, ...others } = given;
-    const attrs = reductionIndices === undefined ? given : { ...others, axis: reductionIndices };
+    const attrs = withAxes(given, Object.values(inputs)[0]);
     const list = Object.entries(inputs).filter(([, t]) => t !== null && t !== undefined);
     const isLive = list.some(([, t]) => this.#live.has(t.dataId));
     const used = Object.fromEntries(list.map(([key, t]) => [key, this.#use(t)]));
@@ -220,4 +218,11 @@ class Recorder {
     if (this.#layers.length > 0) return ` in the layer \`${this.#layers.join('/')}\``;
     return this.#lastWeight === '' ? '' : ` near \`${this.#lastWeight}\``;
   }
+}
+
+/** `Max` alone has its own word for the axis, and null stands for all axes. */
+function withAxes(attrs: Record<string, unknown>, x: tf.Tensor | undefined): Record<string, unknown> {
+  const { reductionIndices, ...others } = attrs;
+  const given = 'reductionIndices' in attrs ? { ...others, axis: reductionIndices } : attrs;
+  return given['axis'] === null ? { ...given, axis: x?.shape.map((_, i) => i) } : given;
 }

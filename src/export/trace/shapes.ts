@@ -141,4 +141,12 @@ export const shapeRules: Readonly<Record<string, Rule>> = {
       { shape: [...source.slice(0, k), ...at.slice(batchDims), ...source.slice(k + 1)], dtype: typeOf(x) },
     ];
   },
+  TopK: (inputs, { k }) => {
+    const x = first(inputs);
+    const shape = withAxis(x.shape, x.rank - 1, k);
+    return [
+      { shape, dtype: typeOf(x) },
+      { shape, dtype: 'int32' },
+    ];
+  },
 };

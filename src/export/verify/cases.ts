@@ -44,12 +44,14 @@ export class CaseMaker {
   async *cases(programs: readonly Program[]): AsyncGenerator<Case> {
     const of = (name: string) => programs.find((p) => p.name === name);
     const encoder = of('encoder') as Program;
-    const encoded = this.#frames().map((inputs) => this.#case(encoder, inputs));
+    const frames = this.#frames();
+    const encoded = frames.map((available) => this.#case(encoder, taken(encoder, available)));
     yield* encoded;
     const embedding = encoded[0]?.outputs['image_embeddings'] as SessionArray;
     const detector = of('detector');
     if (detector !== undefined)
-      for (const { inputs, outputs } of encoded) yield this.#detected(detector, { ...inputs, ...outputs });
+      for (const [i, { outputs }] of encoded.entries())
+        yield this.#case(detector, taken(detector, { ...frames[i], ...outputs }));
     const one = first(embedding);
     for (const count of PROMPTS) {
       const boxes = of('box_decoder');
@@ -58,6 +60,8 @@ export class CaseMaker {
       const decoder = of('decoder');
       if (decoder !== undefined) yield this.#decoded(decoder, one, count);
     }
+    const whole = of('segment_boxes');
+    if (whole !== undefined) yield this.#segmented(whole);
   }
 
   #case(program: Program, inputs: SessionArrays, sizes: Sizes = {}): Case {
@@ -91,11 +95,6 @@ export class CaseMaker {
     return counts.map(batch);
   }
 
-  #detected(program: Program, available: SessionArrays): Case {
-    const names = Object.keys(program.inputs({ B: 2 }));
-    return this.#case(program, Object.fromEntries(names.map((n) => [n, available[n] as SessionArray])));
-  }
-
   #decoded(program: Program, embedding: SessionArray, count: number): Case {
     const grid = 4 * gridOf(this.#model);
     const hasMask = count === 7 ? 1 : 0;
@@ -121,6 +120,25 @@ export class CaseMaker {
     return this.#case(program, inputs, { P: count, N: n, H: height, W: width });
   }
 
+  /** The first image as a picture of bytes. */
+  #segmented(program: Program): Case {
+    const { height, width, channels, data, range } = this.#images[0] as PixelImage;
+    const scale = 255 / (range[1] - range[0]);
+    const pixels = new Uint8Array(height * width * 3);
+    for (let i = 0; i < pixels.length; i++)
+      pixels[i] =
+        (data[Math.floor(i / 3) * channels.length + (i % 3) * Number(channels.length === 3)] as number) *
+        scale;
+    const side = this.#model.config.vit.imgSize;
+    const inImage = Math.max(height, width) / side;
+    const boxes = (this.#boxes(3).data as Float32Array).map((v) => v * inImage);
+    const inputs = {
+      image: { shape: [height, width, 3], dtype: 'uint8', data: pixels } as const,
+      boxes: float([3, 4], boxes),
+    };
+    return this.#case(program, inputs, { P: 3, H: height, W: width });
+  }
+
   #logits(scale: number, count: number): Float32Array {
     return Float32Array.from({ length: count }, () => scale * this.#random.uniform(-8, 8));
   }
@@ -134,6 +152,13 @@ export class CaseMaker {
     });
     return float([count, 4], Float32Array.from(rows.flat()));
   }
+}
+
+/** Those of some arrays that a program takes. */
+function taken(program: Program, available: SessionArrays): SessionArrays {
+  const example = program.inputs({ B: 2 });
+  tf.dispose(Object.values(example));
+  return Object.fromEntries(Object.keys(example).map((name) => [name, available[name] as SessionArray]));
 }
 
 function channelsFirst(pixels: Float32Array): Float32Array {

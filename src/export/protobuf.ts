@@ -1,5 +1,5 @@
 /**
- * Writes protobuf messages: enough for ONNX, whose field numbers are frozen. Pieces are kept apart, so that weights are
+ * Writes protobuf messages: enough for ONNX and TensorFlow, whose field numbers are frozen. Pieces are kept apart, so that weights are
  * never copied.
  */
 export class Message {

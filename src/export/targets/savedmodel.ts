@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { tf } from '../../tf/index.js';
+import { loadSavedModel } from '../../tf/savedModel.js';
+import { addProgram } from '../tensorflow/convert.js';
+import { GraphDef, type Signature } from '../tensorflow/graphDef.js';
+import { writeSavedModel } from '../tensorflow/savedModel.js';
+import { toArrays, toTensors } from '../verify/difference.js';
+import { LIMIT, type Runtime, type Target } from './target.js';
+
+/** The signature of each program. */
+export const signatureNames: Readonly<Record<string, string>> = {
+  encoder: 'encode',
+  detector: 'detect',
+  decoder: 'decode',
+  segment_boxes: 'segment_boxes',
+};
+
+export const target: Target = {
+  about: 'a SavedModel for TensorFlow in Python, TensorFlow Serving and tfjs-node',
+  programs: Object.keys(signatureNames),
+  async write(source, folder) {
+    const graph = new GraphDef();
+    const signatures: Record<string, Signature> = {};
+    for (const traced of source.traced) {
+      const name = signatureNames[traced.program.name] as string;
+      signatures[name] = addProgram(traced, graph, `${name}/`);
+    }
+    const bytes = await writeSavedModel(graph, signatures, folder);
+    return [{ path: join(folder, 'saved_model.pb'), bytes }];
+  },
+  async open(_, folder, note) {
+    const open = await loadSavedModel();
+    if (open === undefined) {
+      note('the SavedModel is not verified: it needs TensorFlow itself, not WebAssembly');
+      return [];
+    }
+    const models = new Map<string, Awaited<ReturnType<typeof open>>>();
+    const run: Runtime['run'] = async (program, inputs) => {
+      const model = models.get(program) ?? (await open(folder, signatureNames[program] as string));
+      models.set(program, model);
+      const tensors = toTensors(inputs);
+      const results = model.predict(tensors) as tf.NamedTensorMap;
+      const arrays = toArrays(results);
+      tf.dispose([tensors, results]);
+      return arrays;
+    };
+    const dispose = async () => {
+      for (const model of models.values()) model.dispose();
+    };
+    return [{ name: 'tfjs-node', limit: LIMIT, run, dispose }];
+  },
+};

@@ -1,0 +1,183 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { type GoldenConfig, loadGolden } from '../../scripts/parity/golden.js';
+import type { NamedArray } from '../../src/core/arrays.js';
+import { simulate } from '../../src/data/simulate/simulate.js';
+import { exportModel, programsOf } from '../../src/export/exportModel.js';
+import { imageSymbols, preprocess } from '../../src/export/programs/preprocess.js';
+import { target as savedModel, signatureNames } from '../../src/export/targets/savedmodel.js';
+import { addProgram } from '../../src/export/tensorflow/convert.js';
+import { GraphDef, type Signature } from '../../src/export/tensorflow/graphDef.js';
+import { kernels } from '../../src/export/tensorflow/kernels.js';
+import { writeSavedModel } from '../../src/export/tensorflow/savedModel.js';
+import { withFormulas } from '../../src/export/trace/symbols.js';
+import { traceProgram } from '../../src/export/trace/trace.js';
+import { CaseMaker } from '../../src/export/verify/cases.js';
+import { differences, toArrays } from '../../src/export/verify/difference.js';
+import { stainToGrey } from '../../src/image/channels.js';
+import type { PixelImage } from '../../src/image/types.js';
+import { writeSafetensors } from '../../src/io/safetensorsWrite.js';
+import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
+import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
+import { tf } from '../../src/tf/index.js';
+import { loadSavedModel } from '../../src/tf/savedModel.js';
+import { browser } from '../support/browser.js';
+import { runPython, testWithPython } from '../support/python.js';
+import { disposeUses, FORMS, programOf, USES } from './uses.js';
+
+const stem = 'test/fixtures/golden/a';
+const out = mkdtempSync(join(tmpdir(), 'tensorflow-'));
+const { model } = await loadGolden(
+  stem,
+  JSON.parse(readFileSync(`${stem}.config.json`, 'utf8')) as GoldenConfig,
+);
+const images = [
+  simulate({ modality: 'fluorescence', side: 70, seed: 1 }).image,
+  simulate({ modality: 'stained', side: 90, seed: 2 }).image,
+];
+
+afterAll(() => {
+  model.dispose();
+  disposeUses();
+  rmSync(out, { recursive: true });
+});
+
+describe('TensorFlow rows', () => {
+  test('every row has a use, and TensorFlow gives the live numbers of all of them at another size', async () => {
+    const { LayerNorm: _, Gelu: __, ...plain } = USES;
+    expect(Object.keys(plain).sort()).toEqual(Object.keys(kernels).sort());
+    const graph = new GraphDef();
+    const signatures: Record<string, Signature> = {};
+    const programs = Object.entries({ ...USES, ...FORMS }).map(
+      ([name, run]) => [name, programOf(run)] as const,
+    );
+    for (const [i, [, program]] of programs.entries())
+      signatures[`use${i}`] = addProgram({ program, graph: traceProgram(program) }, graph, `use${i}/`);
+    const folder = join(out, 'rows');
+    await writeSavedModel(graph, signatures, folder);
+    const open = await loadSavedModel();
+    if (open === undefined) return;
+    const worst: [string, number][] = [];
+    for (const [i, [name, program]] of programs.entries()) {
+      const loaded = await open(folder, `use${i}`);
+      const inputs = program.inputs({ B: 4 });
+      const live = program.run(inputs, { B: 4 });
+      const found = loaded.predict(inputs as tf.NamedTensorMap) as tf.NamedTensorMap;
+      worst.push([name, differences(toArrays(live), toArrays(found))[0]?.relative ?? 1]);
+      tf.dispose([inputs, live, found] as tf.TensorContainer);
+      loaded.dispose();
+    }
+    expect(worst.filter(([, difference]) => !(difference < 1e-5))).toEqual([]);
+  });
+});
+
+describe('preprocessing as a graph', () => {
+  const grey: PixelImage = { ...(images[0] as PixelImage), channels: ['grey'] };
+  test.each([
+    ['a grey picture enlarged', grey, 'pad'],
+    ['a stained picture shrunk', images[1] as PixelImage, 'pad'],
+    ['a grey picture kept', grey, 'native'],
+    ['a stained picture that is too large', images[1] as PixelImage, 'native'],
+  ] as const)('%s comes out as the segmenter makes it', (_, image, fit) => {
+    const engine = new TensorFlowEngine(model);
+    const single = stainToGrey(image);
+    const wanted = frameOf(single, stretchOf(single), engine, fit);
+    const { height: H, width: W, data, channels } = image;
+    const bytes = Int32Array.from({ length: 3 * H * W }, (_, i) =>
+      channels.length === 3 ? (data[i] as number) : (data[Math.floor(i / 3)] as number),
+    );
+    const sizes = withFormulas(imageSymbols(engine.side, fit), { H, W });
+    const found = tf.tidy(() =>
+      preprocess(tf.tensor3d(bytes, [H, W, 3], 'int32'), model.config, fit, sizes).dataSync(),
+    );
+    const worst = wanted.data.reduce((w, v, i) => Math.max(w, Math.abs(v - (found[i] as number))), 0);
+    expect(worst).toBeLessThan(2e-4);
+  });
+});
+
+describe('the golden model', () => {
+  test('SavedModel and graph model give the live numbers in tfjs-node', async () => {
+    const { comparisons } = await exportModel(model, { to: ['savedmodel', 'tfjs'], out, images });
+    const programs = new Set(comparisons.map((c) => `${c.target} ${c.program}`));
+    expect([...programs].sort()).toEqual([
+      'savedmodel decoder',
+      'savedmodel detector',
+      'savedmodel encoder',
+      'savedmodel segment_boxes',
+      'tfjs box_decoder',
+      'tfjs decoder',
+      'tfjs detector',
+      'tfjs encoder',
+    ]);
+    expect(Math.max(...comparisons.map((c) => c.relative))).toBeLessThan(1e-4);
+  });
+
+  testWithPython('Python’s TensorFlow loads the SavedModel and agrees', ['tensorflow'], async () => {
+    const cases = new Map<string, NamedArray>();
+    const programs = programsOf(model).filter((p) => savedModel.programs.includes(p.name));
+    let number = 0;
+    for await (const { program, inputs, outputs } of new CaseMaker(model, images).cases(programs)) {
+      const key = `${signatureNames[program]}/${number++}`;
+      for (const [name, value] of Object.entries(inputs)) cases.set(`${key}/in/${name}`, value);
+      for (const [name, value] of Object.entries(outputs)) cases.set(`${key}/out/${name}`, value);
+    }
+    const path = join(out, 'cases.safetensors');
+    await writeSafetensors(path, cases);
+    const found = JSON.parse(
+      runPython('scripts/export/check.py', ['savedmodel', join(out, 'savedmodel'), path]),
+    );
+    expect(found).toHaveLength(21);
+    expect(Math.max(...found.map((f: { relative: number }) => f.relative))).toBeLessThan(1e-4);
+  });
+
+  const { launch, reason } = browser();
+  (launch === undefined ? test.skip : test)(`a page in Chromium gives the same masks${reason}`, async () => {
+    const opened = await (launch as NonNullable<typeof launch>)();
+    try {
+      const page = await opened.newPage();
+      await page.route('http://model.test/**', (route) => {
+        const { pathname } = new URL(route.request().url());
+        if (pathname === '/')
+          return route.fulfill({ body: '<title>masks</title>', contentType: 'text/html' });
+        return route.fulfill({ body: readFileSync(join(out, 'tfjs', pathname)) });
+      });
+      await page.goto('http://model.test/');
+      await page.addScriptTag({ path: 'node_modules/@tensorflow/tfjs/dist/tf.min.js' });
+      const program = programsOf(model).find((p) => p.name === 'box_decoder');
+      if (program === undefined) throw new Error('no box decoder');
+      const inputs = program.inputs({ P: 2 });
+      const live = program.run(inputs, { P: 2 });
+      const given = Object.entries(inputs).map(([name, t]) => ({
+        name,
+        shape: t.shape,
+        data: [...t.dataSync()],
+      }));
+      const found = (await page.evaluate(`(${inPage})(${JSON.stringify(given)})`)) as number[][];
+      const wanted = toArrays({
+        masks: live['low_res_masks'] as tf.Tensor,
+        iou: live['iou_predictions'] as tf.Tensor,
+      });
+      const arrays = Object.entries(wanted).map(([name, { shape }], i) => [
+        name,
+        { shape, dtype: 'float32', data: Float32Array.from(found[i] as number[]) },
+      ]);
+      const worst = Math.max(...differences(wanted, Object.fromEntries(arrays)).map((d) => d.relative));
+      expect(worst).toBeLessThan(1e-4);
+      tf.dispose([inputs, live] as tf.TensorContainer);
+    } finally {
+      await opened.close();
+    }
+  });
+});
+
+/** Runs in the page, as its text: pure JavaScript, since a page without a graphics card has nothing faster that is exact. */
+const inPage = `async (given) => {
+  await tf.setBackend('cpu');
+  const model = await tf.loadGraphModel('http://model.test/box_decoder/model.json');
+  const inputs = Object.fromEntries(given.map(({ name, shape, data }) => [name, tf.tensor(data, shape)]));
+  const { outputs } = model.modelSignature;
+  const names = ['low_res_masks', 'iou_predictions'].map((name) => outputs[name].name);
+  return model.execute(inputs, names).map((t) => [...t.dataSync()]);
+}`;
