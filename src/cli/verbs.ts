@@ -7,6 +7,7 @@ export const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   compare: () => import('./verbs/compare.js'),
   segment: () => import('./verbs/segment.js'),
   adapt: () => import('./verbs/adapt.js'),
+  'fewshot-eval': () => import('./verbs/fewshot-eval.js'),
   export: () => import('./verbs/export.js'),
   simulate: () => import('./verbs/simulate.js'),
   prepare: () => import('./verbs/prepare.js'),

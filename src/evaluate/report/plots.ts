@@ -187,3 +187,41 @@ export function strataPlot({ strata }: DatasetSummary): Promise<string> {
     ],
   } as object);
 }
+
+/** F1 over the number of annotated images: every seed a mark, the mean a line with its interval. */
+export function learningPlot(
+  curve: readonly {
+    readonly shots: number;
+    readonly f1: { readonly mean: number; readonly low: number; readonly high: number };
+  }[],
+  runs: readonly { readonly shots: number; readonly f1: number }[],
+): Promise<string> {
+  const x = {
+    field: 'shots',
+    type: 'quantitative',
+    title: 'annotated images',
+    scale: { type: 'symlog', nice: true },
+    axis: { values: curve.map(({ shots }) => shots) },
+  };
+  const y = { type: 'quantitative', title: 'F1 at IoU 0.5, held-out images', scale: { zero: false } };
+  const values = curve.map(({ shots, f1 }) => ({ shots, ...f1 }));
+  return svgOf({
+    layer: [
+      {
+        data: { values },
+        mark: { type: 'area', opacity: 0.2, color: COLOURS[0] },
+        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
+      },
+      {
+        data: { values },
+        mark: { type: 'line', color: COLOURS[0], strokeWidth: 2 },
+        encoding: { x, y: { ...y, field: 'mean' } },
+      },
+      {
+        data: { values: runs.map(({ shots, f1 }) => ({ shots, f1 })) },
+        mark: { type: 'point', shape: 'diamond', size: 50, color: COLOURS[1], strokeWidth: 2 },
+        encoding: { x, y: { ...y, field: 'f1' } },
+      },
+    ],
+  } as object);
+}

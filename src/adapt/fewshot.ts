@@ -1,0 +1,223 @@
+import { DataError, reason, throwIfAborted } from '../core/errors.js';
+import { type JobContext, silent } from '../core/events.js';
+import { Random } from '../core/random.js';
+import { type Interval, meanWithInterval } from '../evaluate/bootstrap.js';
+import type { CellSam } from '../models/cellsam.js';
+import type { Thresholds } from '../segment/thresholds.js';
+import { type AdaptOutcome, adapt } from './adapt.js';
+import { type AnnotatedField, withoutMasks } from './annotated.js';
+import type { FeatureCache } from './featureCache.js';
+import { type Helpful, mostHelpful } from './helpful.js';
+import type { AdaptOptions } from './options.js';
+import { meanOf, scoreAll } from './score.js';
+
+export interface FewshotRequest {
+  readonly model: CellSam;
+  readonly thresholds: Thresholds;
+  /** Images that shots are drawn from. */
+  readonly pool: readonly AnnotatedField[];
+  /** The same for every number of shots and every seed; never learnt from. */
+  readonly heldout: readonly AnnotatedField[];
+  /** Rising; 0 is the model as it is. */
+  readonly shots: readonly number[];
+  readonly seeds: number;
+  /** The pool's masks are forgotten; held-out images are scored by their masks all the same. */
+  readonly boxesOnly: boolean;
+  readonly options: AdaptOptions;
+  readonly cache: FeatureCache;
+}
+
+/** One adaptation. */
+export interface FewshotRun {
+  readonly shots: number;
+  readonly seed: number;
+  readonly ids: readonly string[];
+  /** Whether the adapted model replaced the old one; what was scored is what a user would have. */
+  readonly isKept: boolean;
+  readonly why: string;
+  /** Mean F1 at IoU 0.5 on the held-out images. */
+  readonly f1: number;
+  /** Each held-out image. */
+  readonly each: readonly number[];
+  readonly seconds: number;
+}
+
+/** A point of the learning curve. */
+export interface FewshotPoint {
+  readonly shots: number;
+  /** Mean over seeds and held-out images; interval from resampled images. */
+  readonly f1: Interval;
+  /** Against the model as it is, image by image. */
+  readonly gain: Interval;
+  /** Lowest and highest mean of a seed. */
+  readonly spread: readonly [number, number];
+  /** Of the seeds, in how many the adapted model was kept. */
+  readonly kept: number;
+}
+
+export interface FewshotResult {
+  readonly runs: readonly FewshotRun[];
+  readonly curve: readonly FewshotPoint[];
+  /** What one more image would bring at the largest number of shots: the last doubling's gain, read for one image. */
+  readonly nextImage: { readonly gain: number; readonly low: number; readonly high: number } | null;
+  /** Images of the pool that were not learnt from, by how much they would help. */
+  readonly helpful: Helpful;
+  readonly heldout: readonly string[];
+}
+
+/**
+ * The few-shot protocol: for every seed the pool is shuffled once and its first 1, 2, 5 ... images are learnt from, exactly as
+ * `adapt` does, each time from the same model; every result is scored on the same held-out images.
+ */
+export async function fewshot(request: FewshotRequest, context: JobContext): Promise<FewshotResult> {
+  const { model, heldout, thresholds } = request;
+  const random = new Random(request.options.seed).split('fewshot');
+  const original = new Map(
+    model.parameters.names().map((name) => [name, model.parameters.get(name).clone()]),
+  );
+  const restore = () => {
+    for (const [name, value] of original) model.parameters.assign(name, value);
+  };
+  const runs: FewshotRun[] = [];
+  let last: { readonly rest: readonly AnnotatedField[]; readonly helpful: Helpful } | undefined;
+  try {
+    context.emit({ kind: 'stage', title: `Scoring the model as it is on ${heldout.length} held-out images` });
+    const before = await f1s(model, thresholds, heldout, context);
+    for (let seed = 0; seed < request.seeds; seed++) {
+      const order = random.split(`pool/${seed}`).permutation(request.pool.length);
+      for (const shots of request.shots) {
+        throwIfAborted(context.signal);
+        const chosen = [...order].slice(0, shots).map((i) => request.pool[i] as AnnotatedField);
+        restore();
+        if (shots === 0) {
+          if (seed === 0) runs.push(unchanged(before));
+          continue;
+        }
+        context.emit({
+          kind: 'stage',
+          title: `${shots} of ${request.pool.length} images, seed ${seed + 1} of ${request.seeds}`,
+        });
+        const begun = performance.now();
+        const { outcome, why } = await adaptTo(chosen, seed, request, context);
+        const each = outcome?.decision.isKept
+          ? await f1s(model, outcome.thresholds, heldout, context)
+          : before;
+        const run = {
+          shots,
+          seed,
+          ids: chosen.map(({ id }) => id),
+          isKept: outcome?.decision.isKept ?? false,
+          why: outcome?.decision.why ?? why,
+          f1: meanOf(each),
+          each,
+          seconds: (performance.now() - begun) / 1000,
+        };
+        runs.push(run);
+        context.emit({
+          kind: 'note',
+          message: `${shots} images, seed ${seed + 1}: F1 ${run.f1.toFixed(3)} (before ${meanOf(before).toFixed(3)}); ${run.why}`,
+        });
+        if (seed === request.seeds - 1 && shots === request.shots.at(-1)) {
+          const rest = [...order].slice(shots).map((i) => request.pool[i] as AnnotatedField);
+          last = {
+            rest,
+            helpful: await mostHelpful(model, outcome?.thresholds ?? thresholds, rest, context),
+          };
+        }
+      }
+    }
+    const curve = curveOf(runs, before, random.split('curve'));
+    return {
+      runs,
+      curve,
+      nextImage: nextImage(runs, request.shots, random.split('next')),
+      helpful: last?.helpful ?? { images: [], correlation: null },
+      heldout: heldout.map(({ id }) => id),
+    };
+  } finally {
+    restore();
+    for (const tensor of original.values()) tensor.dispose();
+  }
+}
+
+async function adaptTo(
+  chosen: readonly AnnotatedField[],
+  seed: number,
+  request: FewshotRequest,
+  context: JobContext,
+): Promise<{ readonly outcome?: AdaptOutcome; readonly why: string }> {
+  const fields = request.boxesOnly ? chosen.map(withoutMasks) : chosen;
+  const { model, thresholds, cache } = request;
+  const options = { ...request.options, seed: request.options.seed + seed };
+  try {
+    return {
+      outcome: await adapt({ model, thresholds, fields, options, cache }, { ...context, emit: silent }),
+      why: '',
+    };
+  } catch (thrown) {
+    if (!(thrown instanceof DataError)) throw thrown;
+    return { why: reason(thrown) }; // too little to learn from: the model stays as it is
+  }
+}
+
+async function f1s(
+  model: CellSam,
+  thresholds: Thresholds,
+  fields: readonly AnnotatedField[],
+  { signal }: JobContext,
+) {
+  const [scores = []] = await scoreAll(model, [thresholds], fields, signal);
+  return scores.map(({ f1 }) => f1);
+}
+
+const unchanged = (each: readonly number[]): FewshotRun => ({
+  shots: 0,
+  seed: 0,
+  ids: [],
+  isKept: false,
+  why: 'the model as it is',
+  f1: meanOf(each),
+  each,
+  seconds: 0,
+});
+
+/** Means over seeds first, image by image, so that intervals speak of other images. */
+export function curveOf(
+  runs: readonly FewshotRun[],
+  before: readonly number[],
+  random: Random,
+): FewshotPoint[] {
+  return [...new Set(runs.map(({ shots }) => shots))].map((shots) => {
+    const own = runs.filter((run) => run.shots === shots);
+    const perImage = before.map((_, i) => meanOf(own.map(({ each }) => each[i] as number)));
+    const means = own.map(({ f1 }) => f1);
+    return {
+      shots,
+      f1: meanWithInterval(perImage, random.split(`f1/${shots}`)),
+      gain: meanWithInterval(
+        perImage.map((value, i) => value - (before[i] as number)),
+        random.split(`gain/${shots}`),
+      ),
+      spread: [Math.min(...means), Math.max(...means)],
+      kept: own.filter(({ isKept }) => isKept).length,
+    };
+  });
+}
+
+/** F1 grows about evenly with the logarithm of the number of images: the last step's slope, for one image more. */
+export function nextImage(
+  runs: readonly FewshotRun[],
+  shots: readonly number[],
+  random: Random,
+): FewshotResult['nextImage'] {
+  const [from, to] = shots.filter((n) => n > 0).slice(-2);
+  if (from === undefined || to === undefined) return null;
+  const f1Of = (n: number, seed: number) => runs.find((run) => run.shots === n && run.seed === seed)?.f1 ?? 0;
+  const seeds = [...new Set(runs.filter((run) => run.shots === to).map(({ seed }) => seed))];
+  const share = Math.log((to + 1) / to) / Math.log(to / from);
+  const { mean, low, high } = meanWithInterval(
+    seeds.map((seed) => share * (f1Of(to, seed) - f1Of(from, seed))),
+    random,
+  );
+  return { gain: mean, low, high };
+}
