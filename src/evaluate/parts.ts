@@ -14,8 +14,9 @@ type Visit = (part: PixelImage, tile: Tile, request: SegmentRequest) => Promise<
 async function visitParts(model: CellSegmenter, given: PixelImage, visit: Visit): Promise<Cells> {
   const image = model.asSeen(given);
   const { height, width } = image;
-  const tiles = model.tilesFor(height, width);
-  if (tiles === undefined) return visit(image, { x0: 0, y0: 0, x1: width, y1: height }, {});
+  const zoom = await model.zoomFor(image);
+  const tiles = model.tilesFor(height, width, zoom);
+  if (tiles === undefined) return visit(image, { x0: 0, y0: 0, x1: width, y1: height }, { zoom });
   const whole = sourceOf(image);
   let place: Tile | undefined;
   const source = {
@@ -29,7 +30,7 @@ async function visitParts(model: CellSegmenter, given: PixelImage, visit: Visit)
   const data = new Uint32Array(height * width);
   const keep = async (y0: number, _height: number, rows: Uint32Array): Promise<void> =>
     data.set(rows, y0 * width);
-  const scores = await segmentLarge(segmenter, source, keep, tiles);
+  const scores = await segmentLarge(segmenter, source, keep, { ...tiles, zoom });
   const labels = { height, width, data, count: scores.length };
   return new Cells({ labels, boxes: boxesOf(labels), scores });
 }
@@ -58,13 +59,15 @@ export async function proposals(
   image: PixelImage,
 ): Promise<{ readonly boxes: Boxes; readonly scores: Float32Array }> {
   const { engine, fit, thresholds } = model.segmenter;
-  const tiles = model.tilesFor(image.height, image.width);
+  const seen = model.asSeen(image);
+  const zoom = await model.zoomFor(seen);
+  const tiles = model.tilesFor(image.height, image.width, zoom);
   const plan =
     tiles === undefined ? [] : planTiles(image.height, image.width, tiles.tile, tiles.overlap).flat();
   const xyxy: number[] = [];
   const scores: number[] = [];
-  await visitParts(model, image, async (part, tile, request) => {
-    const frame = frameOf(part, request.stretch ?? stretchOf(part), engine, fit);
+  await visitParts(model, seen, async (part, tile, request) => {
+    const frame = frameOf(part, request.stretch ?? stretchOf(part), engine, fit, request.zoom);
     const [sy, sx] = [frame.input[0] / part.height, frame.input[1] / part.width];
     const embedding = await engine.encode(frame.data, 1);
     const [found] = await engine.detect(embedding, thresholds.sameCell);

@@ -76,9 +76,9 @@ function check({ vit, promptEncoder, maskDecoder, cellfinder }: ModelConfig): vo
       'must equal vit.outChans',
     ],
     [
-      cellfinder.proposals !== 'dense' || vit.stem === 'conv',
-      'model.cellfinder.proposals',
-      '`dense` needs vit.stem `conv`',
+      cellfinder.proposals !== 'dense' || 2 * cellfinder.denseStride === vit.patchSize,
+      'model.cellfinder.denseStride',
+      'must be half of vit.patchSize with dense proposals',
     ],
   ] as const;
   const found = problems.flatMap(([isRight, where, message]) => (isRight ? [] : [{ where, message }]));

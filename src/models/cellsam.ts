@@ -1,5 +1,4 @@
 import type { ArraySource, NamedArray, NamedArrays } from '../core/arrays.js';
-import { WeightsError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
 import { cellfinder, type DetectorMemory, type QueryOutput, queriesFrom } from './cellfinder/cellfinder.js';
@@ -149,11 +148,6 @@ export class CellSam {
       );
     }
     if (config.proposals === 'dense') {
-      if (encoded.stem === undefined) {
-        throw new WeightsError('dense proposals need the convolutional stem', {
-          fix: 'set `model.vit.stem: conv`, or `model.cellfinder.proposals: learned`',
-        });
-      }
       return denseProposals(
         encoded.detectorTokens,
         encoded.stem,

@@ -16,7 +16,11 @@ export function weightSpecs(config: ModelConfig): WeightSpecs {
   addScoped(specs, `${branch}.image_encoder`, imageEncoderSpecs(config.vit, true));
   addScoped(specs, `${branch}.prompt_encoder`, promptEncoderSpecs(config.promptEncoder));
   addScoped(specs, `${branch}.mask_decoder`, maskDecoderSpecs(config.maskDecoder));
-  addScoped(specs, DETECTOR, cellfinderSpecs(config.cellfinder, config.vit.embedDim));
+  addScoped(
+    specs,
+    DETECTOR,
+    cellfinderSpecs(config.cellfinder, config.vit.embedDim, config.vit.stem === 'conv'),
+  );
   if (config.layout === 'two') addScoped(specs, BODY, imageEncoderSpecs(config.vit, false));
   return specs;
 }

@@ -68,7 +68,7 @@ export class CellSegmenter {
     const image = this.asSeen(given);
     const { boxes, ...rest } = request;
     const hasPrompts = boxes !== undefined || rest.prompts !== undefined;
-    const zoom = rest.zoom ?? (hasPrompts ? 1 : await this.#zoomFor(image));
+    const zoom = rest.zoom ?? (hasPrompts ? 1 : await this.zoomFor(image));
     const tiles = this.tilesFor(image.height, image.width, zoom);
     if (boxes === undefined && rest.prompts === undefined && tiles !== undefined) {
       return segmentTiled(this.segmenter, image, { ...tiles, ...rest, zoom });
@@ -77,8 +77,8 @@ export class CellSegmenter {
     return this.segmenter.segment(image, { ...rest, ...prompts, zoom });
   }
 
-  /** Magnification of a whole image whose cells are bright. */
-  async #zoomFor(image: PixelImage): Promise<number> {
+  /** Magnification of a whole image, as `asSeen` gives it: 1 unless the model keeps the pixels' size. */
+  async zoomFor(image: PixelImage): Promise<number> {
     const { engine, options, thresholds, fit } = this.segmenter;
     if (fit !== 'native') return 1;
     if (options.zoom !== 'auto') return options.zoom;

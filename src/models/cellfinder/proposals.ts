@@ -23,12 +23,12 @@ const LOG_SIZE = [-3, 5] as const;
  * size. It shares its weights over all cells and so learns from few images, where learned queries need thousands of
  * steps (compare Tian et al. 2019, FCOS; the option `proposals: dense`).
  *
- * @param tokens `[B, h, w, D]` @param stem the convolutional stem's maps
+ * @param tokens `[B, h, w, D]` @param stem the convolutional stem's maps, joined to the tokens' where there are any
  * @param weights below `cellfinder.decode_head.dense`
  */
 export function denseProposals(
   tokens: tf.Tensor4D,
-  stem: StemMaps,
+  stem: StemMaps | undefined,
   weights: Weights,
   stride: number,
 ): DenseOutput {
@@ -40,7 +40,9 @@ export function denseProposals(
       .reshape([batch * height, width, 2, 2, channels])
       .transpose([0, 2, 1, 3, 4])
       .reshape([batch, 2 * height, 2 * width, channels]);
-    const joined = fine.add(linear(stem.stride4, weights, 'side')) as tf.Tensor4D;
+    const joined = (
+      stem === undefined ? fine : fine.add(linear(stem.stride4, weights, 'side'))
+    ) as tf.Tensor4D;
     const mixed = tf
       .conv2d(joined, weights.get('conv.weight') as tf.Tensor4D, 1, 'same')
       .add(weights.get('conv.bias')) as tf.Tensor4D;

@@ -6,9 +6,9 @@ import { addScoped, convSpecs, linearSpecs, normSpecs, type WeightSpecs, ZERO } 
 /** Bias of the class logits: a probability of one in a hundred at the start (Lin et al. 2017). */
 const RARE = -Math.log(99);
 
-/** Names and shapes below `cellfinder.decode_head`; the heads shared by all decoder layers are listed once, as index 0. */
-export function cellfinderSpecs(config: CellFinderConfig, embedDim: number): WeightSpecs {
-  return config.proposals === 'dense' ? denseSpecs(config, embedDim) : querySpecs(config, embedDim);
+/** Names and shapes below `cellfinder.decode_head`; the heads shared by all decoder layers are listed once, as index 0. @param hasStem whether the dense head also reads a convolutional stem */
+export function cellfinderSpecs(config: CellFinderConfig, embedDim: number, hasStem = true): WeightSpecs {
+  return config.proposals === 'dense' ? denseSpecs(config, embedDim, hasStem) : querySpecs(config, embedDim);
 }
 
 function querySpecs(config: CellFinderConfig, embedDim: number): WeightSpecs {
@@ -76,12 +76,12 @@ function layerSpecs(config: CellFinderConfig, attentions: Readonly<Record<string
   return specs;
 }
 
-function denseSpecs(config: CellFinderConfig, embedDim: number): WeightSpecs {
+function denseSpecs(config: CellFinderConfig, embedDim: number, hasStem: boolean): WeightSpecs {
   const specs: WeightSpecs = new Map();
   const channels = config.denseChannels;
   normSpecs(specs, 'dense.norm', embedDim);
   linearSpecs(specs, 'dense.up', embedDim, 4 * channels);
-  linearSpecs(specs, 'dense.side', STRIDE4_CHANNELS, channels);
+  if (hasStem) linearSpecs(specs, 'dense.side', STRIDE4_CHANNELS, channels);
   convSpecs(specs, 'dense.conv', channels, channels, 3);
   normSpecs(specs, 'dense.conv_norm', channels);
   linearSpecs(specs, 'dense.score', channels, 1);
