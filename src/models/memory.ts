@@ -147,6 +147,6 @@ function maskPart(config: ModelConfig, request: MemoryRequest): Part {
   const stream = grid * grid * config.maskDecoder.transformerDim;
   const losses = prompts * 16 * grid * grid * 30;
   const each = stream * (20 * config.maskDecoder.depth + 40);
-  const atOnce = request.recompute ?? true ? Math.min(prompts, 4) : prompts; // biome-ignore format: short
+  const atOnce = request.recompute ?? true ? Math.min(prompts, 2) : prompts; // biome-ignore format: short
   return { kept: losses + ((request.recompute ?? true) ? 0 : prompts * each), working: atOnce * each };
 }

@@ -15,8 +15,8 @@ export type PromptedMasks = {
   readonly iou: tf.Tensor1D;
 };
 
-/** Numbers of the image stream of all prompts in a part: 16 MiB, some sixty times that while its gradient is taken. */
-const MAX_STREAM = 2 ** 22;
+/** Numbers of the image stream of the prompts in a part: 8 MiB, seventy times that while its gradient is taken. */
+const MAX_STREAM = 2 ** 21;
 
 /**
  * Masks of the prompts of all images. With recomputation the decoder runs on a few prompts at a time and keeps nothing of

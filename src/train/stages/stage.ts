@@ -1,6 +1,7 @@
 import type { Random } from '../../core/random.js';
 import type { Batch } from '../../data/sample.js';
 import type { CellSam } from '../../models/cellsam.js';
+import { recomputedPart } from '../../models/gradientPlan.js';
 import { tf } from '../../tf/index.js';
 import { denseLosses } from '../losses/dense.js';
 import { MASK_LOSS, type MaskLossOptions, maskLosses } from '../losses/masks.js';
@@ -94,7 +95,7 @@ function maskLoss(
   const count = targets.reduce((sum, t) => sum + t.count, 0);
   const truth = tf.tensor3d(joined(targets.map((t) => t.masks)), [count, side, side]);
   const { masks, iou } = promptedMasks(model, embedding, targets);
-  const losses = maskLosses(masks, truth, iou, options.maskLoss ?? MASK_LOSS);
+  const losses = lossesOfMasks(model, masks, truth, iou, options.maskLoss ?? MASK_LOSS);
   const { total, ...named } = losses;
   const { weights } = options.maskLoss ?? MASK_LOSS;
   note(
@@ -102,6 +103,24 @@ function maskLoss(
     Object.fromEntries(Object.entries(named).filter(([n]) => weights[n as keyof typeof weights] > 0)),
   );
   return [total];
+}
+
+/** `maskLosses`, whose many passing results are as large as all masks together and are not kept with recomputation. */
+function lossesOfMasks(
+  model: CellSam,
+  masks: tf.Tensor,
+  truth: tf.Tensor,
+  iou: tf.Tensor,
+  options: MaskLossOptions,
+): ReturnType<typeof maskLosses> {
+  model.parameters.plan()?.constants.add(truth);
+  let names: string[] = [];
+  const values = recomputedPart([masks, truth, iou], model.maskDecoder, ([m, t, q]) => {
+    const losses = maskLosses(m as tf.Tensor, t as tf.Tensor, q as tf.Tensor, options);
+    names = Object.keys(losses);
+    return Object.values(losses) as tf.Tensor[];
+  });
+  return Object.fromEntries(names.map((name, i) => [name, values[i]])) as ReturnType<typeof maskLosses>;
 }
 
 function joined(pieces: readonly Float32Array[]): Float32Array {
