@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import type { FieldRef } from './formats/format.js';
 import { formatDefinition, formatNamed } from './formats/formats.js';
+import { IncompleteError } from './formats/incomplete.js';
 import type { SetOptions } from './options.js';
 import type { Sample } from './sample.js';
 import { simulate } from './simulate/simulate.js';
@@ -43,6 +44,7 @@ export interface FieldSet {
  *
  * @param folder what `set.root` is relative to
  * @param prefix whether ids begin with the set's name, so that those of several sets differ
+ * @param onIncomplete is told of files without partners, and the complete fields are listed; an error when absent
  * @throws DataError when the folder is incomplete, ConfigError for wrong options
  */
 export async function listFields(
@@ -50,6 +52,7 @@ export async function listFields(
   index: number,
   folder: string,
   prefix: boolean,
+  onIncomplete?: (error: IncompleteError) => void,
 ): Promise<FieldSet> {
   const root = resolve(folder, set.root);
   const name = set.name ?? (set.type === 'simulated' ? 'simulated' : basename(root));
@@ -65,7 +68,12 @@ export async function listFields(
       })),
     };
   const { type, options } = set;
-  const refs = await (await formatNamed(type, options)).list(root);
+  const format = await formatNamed(type, options);
+  const refs = await format.list(root).catch((thrown) => {
+    if (onIncomplete === undefined || !(thrown instanceof IncompleteError)) throw thrown;
+    onIncomplete(thrown);
+    return thrown.refs;
+  });
   const { gives } = await formatDefinition(type);
   return {
     name,

@@ -1,7 +1,7 @@
-import { DataError } from '../../core/errors.js';
 import { IMAGE_FILE } from '../../io/decode.js';
 import { filesBelow, stemOf } from './folder.js';
 import type { FieldRef } from './format.js';
+import { IncompleteError } from './incomplete.js';
 
 /** How annotation files are told from other files and named after their images. */
 export interface Beside {
@@ -40,11 +40,15 @@ export async function listBeside(
   });
   const lonely = annotations.filter((file) => !used.has(file));
   if (lonely.length > 0 || used.size === 0)
-    throw new DataError(`${root} does not hold images with ${called}`, {
-      where: root,
-      problems: lonely.map((where) => ({ where, message: 'has no image of its name' })),
-      fix: `put each image beside its ${called}, or in a folder of its own, under the same name`,
-    });
+    throw new IncompleteError(
+      `${root} does not hold images with ${called}`,
+      {
+        where: root,
+        problems: lonely.map((where) => ({ where, message: 'has no image of its name' })),
+        fix: `put each image beside its ${called}, or in a folder of its own, under the same name`,
+      },
+      used.size === 0 ? [] : withSplits(refs),
+    );
   return withSplits(refs);
 }
 

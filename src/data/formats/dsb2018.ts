@@ -10,6 +10,7 @@ import { asLabels, makeSample } from '../makeSample.js';
 import { readPixelImage } from '../readImage.js';
 import type { Sample } from '../sample.js';
 import { defineFormat, type FieldRef } from './format.js';
+import { IncompleteError } from './incomplete.js';
 
 /** Data Science Bowl 2018 (BBBC038): `<id>/images/<id>.png` and one PNG for each object in `<id>/masks/`. */
 export const dsb2018 = defineFormat({
@@ -58,11 +59,12 @@ async function list(root: string): Promise<readonly FieldRef[]> {
   if (refs.length === 0 && problems.length === 0)
     problems.push({ where: root, message: 'holds no folders of the form <id>/images and <id>/masks' });
   if (problems.length > 0) {
-    throw new DataError(`${root} is not a complete DSB 2018 folder`, {
-      where: root,
-      problems,
-      fix: 'remove or complete the folders named above',
-    });
+    const fix = 'remove or complete the folders named above';
+    throw new IncompleteError(
+      `${root} is not a complete DSB 2018 folder`,
+      { where: root, problems, fix },
+      refs,
+    );
   }
   return refs;
 }

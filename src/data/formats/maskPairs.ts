@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError, type Problem } from '../../core/errors.js';
+import type { Problem } from '../../core/errors.js';
 import { decodeFile } from '../../io/decode.js';
 import { type ImageOptions, imageOptions } from '../imageOptions.js';
 import { asLabels, makeSample } from '../makeSample.js';
@@ -8,6 +8,7 @@ import { readIds, readPixelImage, toIds, toPixelImage, warningsOf } from '../rea
 import { joinChannels } from './channelFiles.js';
 import { filesBelow } from './folder.js';
 import { defineFormat, type FieldRef, type Recognised } from './format.js';
+import { IncompleteError } from './incomplete.js';
 import { guessObjects, objectOptions, objectsOf } from './objects.js';
 import { chooseSpelling } from './spellings.js';
 import { pairUp, type Spelling } from './templates.js';
@@ -97,22 +98,22 @@ export async function listPairs(root: string, own: Options | PairOptions): Promi
     where: [...images, ...masks].join(', '),
     message: `${key} has ${images.length} images and ${masks.length} masks, one of each is needed`,
   }));
-  if (
-    pairing === undefined ||
-    pairing.pairs.length === 0 ||
-    (problems.length > 0 && own.unpaired === 'error')
-  )
-    throw new DataError(`${root} does not hold pairs of image and mask`, {
-      where: root,
-      problems,
-      fix: 'complete or remove the files named above, tell where they lie with the options `images` and `masks`, or set `unpaired: skip`',
-    });
-  const { channels } = pairing;
-  return pairing.pairs.map(({ key, images, mask }) => ({
+  const refs = (pairing?.pairs ?? []).map(({ key, images, mask }) => ({
     id: key || 'image',
     files: [...images, mask],
-    ...(channels && { channels }),
+    ...(pairing?.channels && { channels: pairing.channels }),
   }));
+  if (refs.length === 0 || (problems.length > 0 && own.unpaired === 'error'))
+    throw new IncompleteError(
+      `${root} does not hold pairs of image and mask`,
+      {
+        where: root,
+        problems,
+        fix: 'complete or remove the files named above, tell where they lie with the options `images` and `masks`, or set `unpaired: skip`',
+      },
+      refs,
+    );
+  return refs;
 }
 
 export type PairOptions = z.infer<z.ZodObject<typeof pairOptions>>;
