@@ -1,6 +1,6 @@
-import type { GeoTIFFImage } from 'geotiff';
+import type { GeoTIFF, GeoTIFFImage } from 'geotiff';
 import { checkSize, type RawImage, rangeOf, readingOf } from '../raw.js';
-import { readDescription } from './description.js';
+import { type PageOrder, readDescription } from './description.js';
 
 type Numbers =
   | Uint8Array
@@ -38,35 +38,48 @@ export function readTiff(bytes: Uint8Array, where: string): Promise<RawImage> {
         4 * (page[0] as number) * (page[1] as number) + 2 ** 24
       )
         throw new Error(`it claims tiles of ${first.getTileWidth()} x ${first.getTileHeight()}`);
-      const order = readDescription(await textOf(first), count, await resolutionOf(first));
-      let data: Numbers | undefined;
       const size = page.reduce((a, b) => a * b, 1);
-      for (let i = 0; i < count; i++) {
-        const image = i === 0 ? first : await tiff.getImage(order?.pages?.[i] ?? i);
-        if (
-          image.getHeight() !== page[0] ||
-          image.getWidth() !== page[1] ||
-          image.getSamplesPerPixel() !== page[2]
-        )
-          throw new Error('its pages differ in size; save the full-size page alone');
-        const values = (await image.readRasters({ interleave: true })) as unknown as Numbers;
-        if (values.length !== size) throw new Error(`page ${i + 1} has ${values.length} of ${size} values`);
-        data ??= count === 1 ? values : new (values.constructor as new (n: number) => Numbers)(size * count);
-        if (count > 1) data.set(values, i * size);
-      }
+      if (size * count > Math.max(SMALL, bytes.length * MAX_RATIO))
+        throw new Error(`it claims ${page.join(' x ')} values in ${bytes.length} bytes`);
+      const order = readDescription(await textOf(first), count, await resolutionOf(first));
+      const data = await readPages(tiff, page, count, order);
       const kept = (order?.sizes ?? [count]).map((n, i) => ({ n, axis: (order?.axes ?? 'q')[i] as string }));
       const pages = kept.filter(({ n }) => n > 1);
       return {
         shape: [...pages.map(({ n }) => n), ...page],
         axes: `${pages.map(({ axis }) => axis).join('')}yxs`,
-        data: data as Numbers,
-        range: rangeOf(data as Numbers),
+        data,
+        range: rangeOf(data),
         ...(await samplesOf(first)),
         ...(order?.channels && { channels: order.channels }),
         ...(await pixelSizeOf(first, order?.pixelSizeUm)),
       };
     },
   );
+}
+
+/** The pages one after another, in the order that the description tells. */
+async function readPages(
+  tiff: GeoTIFF,
+  page: readonly number[],
+  count: number,
+  order: PageOrder | undefined,
+): Promise<Numbers> {
+  const size = page.reduce((a, b) => a * b, 1);
+  let data: Numbers | undefined;
+  for (let i = 0; i < count; i++) {
+    const image = await tiff.getImage(order?.pages?.[i] ?? i);
+    const own = [image.getHeight(), image.getWidth(), image.getSamplesPerPixel()];
+    if (own.join() !== page.join())
+      throw new Error('its pages differ in size; save the full-size page alone');
+    await checkBlocks(image);
+    const values = (await image.readRasters({ interleave: true })) as unknown as Numbers;
+    if (values.length !== size) throw new Error(`page ${i + 1} has ${values.length} of ${size} values`);
+    if (count === 1) return values;
+    data ??= new (values.constructor as new (n: number) => Numbers)(size * count);
+    data.set(values, i * size);
+  }
+  return data as Numbers;
 }
 
 async function textOf(image: GeoTIFFImage): Promise<string> {
@@ -109,23 +122,55 @@ export async function samplesOf(image: GeoTIFFImage): Promise<{ hasAlpha: boolea
   };
 }
 
-/** Pages by the chain of directories, which a damaged file may close to a ring. */
+/** Bytes of a value of each of TIFF's field types, 1 (byte) to 18 (8-byte offset). */
+const FIELD_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+
+/**
+ * Pages by the chain of directories, which a damaged file may close to a ring. A field with more values than the file has
+ * bytes is refused here: the library would try to read them one by one.
+ */
 function countPages(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isLittle = bytes[0] === 0x49;
   const version = view.getUint16(2, isLittle);
   if (version !== 42 && version !== 43) throw new Error('it is no TIFF file');
   const isBig = version === 43;
-  const offsetAt = (at: number): number =>
+  const wide = (at: number): number =>
     isBig ? Number(view.getBigUint64(at, isLittle)) : view.getUint32(at, isLittle);
   const seen = new Set<number>();
-  let at = offsetAt(isBig ? 8 : 4);
+  let at = wide(isBig ? 8 : 4);
   while (at !== 0) {
     if (seen.has(at)) throw new Error('its directories form an endless ring');
     seen.add(at);
     const entries = isBig ? Number(view.getBigUint64(at, isLittle)) : view.getUint16(at, isLittle);
-    at = offsetAt(at + (isBig ? 8 + entries * 20 : 2 + entries * 12));
+    const [first, step] = isBig ? [at + 8, 20] : [at + 2, 12];
+    if (entries * step > bytes.length) throw new Error(`a directory claims ${entries} fields`);
+    for (let entry = first; entry < first + entries * step; entry += step) {
+      const size = FIELD_BYTES[view.getUint16(entry + 2, isLittle)] ?? 0;
+      const count = wide(entry + 4);
+      if (count * size > bytes.length) throw new Error(`a field claims ${count} values`);
+    }
+    at = wide(first + entries * step);
   }
   if (seen.size === 0) throw new Error('it has no image');
   return seen.size;
 }
+
+/** Tiles or strips that the sizes ask for and the file does not list would be looked for one by one. */
+async function checkBlocks(image: GeoTIFFImage): Promise<void> {
+  const [width, height] = [image.getTileWidth(), image.getTileHeight()];
+  const across = Math.ceil(image.getWidth() / width);
+  const down = Math.ceil(image.getHeight() / height);
+  const directory = image.getFileDirectory();
+  const planar: unknown = await directory.loadValue('PlanarConfiguration');
+  const wanted = across * down * (planar === 2 ? image.getSamplesPerPixel() : 1);
+  const offsets = ((await directory.loadValue('TileOffsets')) ??
+    (await directory.loadValue('StripOffsets'))) as ArrayLike<number> | number | undefined;
+  const listed = typeof offsets === 'number' ? 1 : (offsets?.length ?? 0);
+  if (!(wanted <= listed)) throw new Error(`it lists ${listed} of ${wanted} tiles or strips`);
+}
+
+/** Up to so many values nobody asks whether the file can hold them. */
+const SMALL = 2 ** 26;
+/** No packing in use shrinks by more. */
+const MAX_RATIO = 5000;
