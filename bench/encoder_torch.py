@@ -127,4 +127,5 @@ def main(what, steps):
                       "matmulGflops": peak, "version": torch.__version__, "threads": torch.get_num_threads()}))
 
 
-main(sys.argv[1], int(sys.argv[2]))
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
