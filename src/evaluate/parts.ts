@@ -69,7 +69,7 @@ export async function proposals(
   await visitParts(model, seen, async (part, tile, request) => {
     const frame = frameOf(part, request.stretch ?? stretchOf(part), engine, fit, request.zoom);
     const [sy, sx] = [frame.input[0] / part.height, frame.input[1] / part.width];
-    const embedding = await engine.encode(frame.data, 1);
+    const embedding = await engine.encode(frame.data, 1, frame.detector);
     const [found] = await engine.detect(embedding, thresholds.sameCell);
     engine.release(embedding);
     for (let i = 0; i < (found?.boxes.count ?? 0); i++) {

@@ -1,6 +1,6 @@
 import { sha256 } from '../core/hash.js';
 import type { Detection, MaskLogits, Prompt } from '../models/types.js';
-import { type Embedding, type Engine, withoutDuplicates } from '../segment/engine.js';
+import { type Embedding, type Engine, type Scaling, withoutDuplicates } from '../segment/engine.js';
 
 /** Mask logits are kept up to this; beyond it they are decoded again. */
 const MAX_BYTES = 512 * 2 ** 20;
@@ -8,6 +8,7 @@ const MAX_BYTES = 512 * 2 ** 20;
 interface RecordedEmbedding extends Embedding {
   readonly key: string;
   readonly images: Float32Array;
+  readonly detectorImages: Float32Array | undefined;
   /** Made when the network is needed after all. */
   inner?: Embedding;
 }
@@ -56,8 +57,16 @@ export class RecordedEngine implements Engine {
     return this.#inner.hasDynamicThreshold;
   }
 
-  async encode(images: Float32Array, batch: number): Promise<RecordedEmbedding> {
-    return { batch, key: sha256(images), images };
+  get scaling(): Scaling {
+    return this.#inner.scaling ?? 'plain';
+  }
+
+  async encode(
+    images: Float32Array,
+    batch: number,
+    detectorImages?: Float32Array,
+  ): Promise<RecordedEmbedding> {
+    return { batch, key: sha256(images), images, detectorImages };
   }
 
   async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
@@ -117,7 +126,7 @@ export class RecordedEngine implements Engine {
 
   async #live(own: RecordedEmbedding): Promise<Embedding> {
     if (own.inner === undefined) {
-      own.inner = await this.#inner.encode(own.images, own.batch);
+      own.inner = await this.#inner.encode(own.images, own.batch, own.detectorImages);
       this.encoded++;
     }
     return own.inner;

@@ -11,6 +11,7 @@ export interface ThreeChannels {
 /** CellSAM's settings for single images. */
 const CLAHE = { kernel: 128, clipLimit: 0.01 };
 const BRIGHT_SHARE = 0.999;
+const EMPTY_SHARE = 0.05;
 
 /**
  * Brings an array into CellSAM's form: the shortest of three axes becomes the channel axis; one channel fills the last
@@ -54,12 +55,22 @@ export function clipBrightSpots(image: ThreeChannels): ThreeChannels {
   });
 }
 
-/** Per channel: constant becomes zeros, anything else is stretched to 0..1 and equalised by CLAHE. */
-export function equalise(image: ThreeChannels): ThreeChannels {
-  return eachChannel(image, (values) => {
-    const [low, high] = extent(values);
-    if (high === low) return new Float64Array(values.length);
-    const unit = values.map((value) => (value - low) / (high - low));
+/**
+ * Per channel: constant becomes zeros, anything else is stretched to 0..1 and equalised by CLAHE.
+ *
+ * @param extents lowest and highest value of each channel of the larger image that this is a part of; a part with hardly
+ *   any contrast beside it is empty, and CLAHE would make its noise as bright as cells
+ */
+export function equalise(
+  image: ThreeChannels,
+  extents?: readonly (readonly [low: number, high: number])[],
+): ThreeChannels {
+  return eachChannel(image, (values, channel) => {
+    const [least, most] = extent(values);
+    const [low, high] = extents?.[channel] ?? [least, most];
+    const isEmpty = extents !== undefined && most - least < EMPTY_SHARE * (high - low);
+    if (most === least || high <= low || isEmpty) return new Float64Array(values.length);
+    const unit = values.map((value) => Math.min(1, Math.max(0, (value - low) / (high - low))));
     return clahe(unit, image.height, image.width, CLAHE);
   });
 }

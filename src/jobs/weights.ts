@@ -130,13 +130,14 @@ function formatOf(path: string): 'safetensors' | 'torch' {
 /** The file's own texts, and what `segment` needs where the weights make a whole model. */
 function textsOf(
   { metadata }: WeightsFile,
-  { about, assumed }: Identity,
+  { kind, about, assumed }: Identity,
   config: ModelConfig | undefined,
 ): Readonly<Record<string, string>> {
   const isTold = config !== undefined && assumed.length === 0;
   return {
     training: `${about}, converted`,
     licence: "its source's",
+    ...(kind === 'cellsam' ? { scaling: 'published' } : {}),
     ...metadata,
     ...(isTold ? { format: 'cellsam-1', config: JSON.stringify(config) } : {}),
   };

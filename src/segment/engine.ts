@@ -6,6 +6,8 @@ export interface Embedding {
   readonly batch: number;
 }
 
+export type Scaling = 'plain' | 'published';
+
 /** The model as segmentation sees it: the same for TensorFlow and ONNX Runtime. Coordinates are pixels of S x S. */
 export interface Engine {
   /** Side of the frame, S. */
@@ -17,8 +19,13 @@ export interface Engine {
   readonly pixelStd: readonly [number, number, number];
   /** Whether the box threshold follows the scores of the image; not so for dense proposals, most of which are empty. */
   readonly hasDynamicThreshold: boolean;
-  /** @param images `[B, S, S, 3]`, normalised */
-  encode(images: Float32Array, batch: number): Promise<Embedding>;
+  /** How images become numbers: as this project trains, or as the released model wants them; plain when absent. */
+  readonly scaling?: Scaling;
+  /**
+   * @param images `[B, S, S, 3]`, normalised
+   * @param detectorImages what a detector with its own encoder sees; the same when absent
+   */
+  encode(images: Float32Array, batch: number, detectorImages?: Float32Array): Promise<Embedding>;
   /**
    * For each image every candidate in falling order of score.
    *

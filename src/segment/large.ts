@@ -1,6 +1,5 @@
 import { throwIfAborted } from '../core/errors.js';
 import type { EventListener } from '../core/events.js';
-import { stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { PixelImage } from '../image/types.js';
 import { Cells } from './cells.js';
@@ -64,13 +63,12 @@ export async function segmentLarge(
   return stitcher.scores;
 }
 
-/** The same for an image in memory. */
+/** The same for an image in memory, which is as the model sees it: see `CellSegmenter.asSeen`. */
 export async function segmentTiled(
   segmenter: TileSegmenter,
-  given: PixelImage,
+  image: PixelImage,
   options: LargeOptions,
 ): Promise<Cells> {
-  const image = stainToGrey(given); // bright or dark background is decided by the whole image
   const data = new Uint32Array(image.height * image.width);
   const start = performance.now();
   const keep: RowSink = async (y0, _height, rows) => data.set(rows, y0 * image.width);

@@ -1,5 +1,4 @@
 import { boxesFrom } from '../image/boxes.js';
-import { brightCells, stainToGrey } from '../image/channels.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
@@ -53,7 +52,7 @@ export class CellSegmenter {
 
   /** The image as the model was trained to see it: whether its background is bright is decided before it is tiled. */
   asSeen(image: PixelImage): PixelImage {
-    return this.segmenter.fit === 'native' ? brightCells(image).image : stainToGrey(image);
+    return this.segmenter.asSeen(image);
   }
 
   /**
@@ -112,5 +111,6 @@ export async function loadCellSam(
 ): Promise<CellSegmenter> {
   const { config, onUnused, ...own } = options;
   const { model, card } = await loadModelFile(path, config, onUnused === undefined ? {} : { onUnused });
-  return new CellSegmenter(model, own, card.thresholds);
+  const scaling = own.scaling === undefined || own.scaling === 'auto' ? card.scaling : own.scaling;
+  return new CellSegmenter(model, own, card.thresholds, new TensorFlowEngine(model, scaling));
 }

@@ -19,6 +19,12 @@ export const segmentOptions = z.strictObject({
     .describe(
       "keep the pixels' size; or bring the longer side to the model's and pad; or stretch to a square as published; auto: native for models with dense proposals, else pad",
     ),
+  scaling: z
+    .enum(['auto', 'plain', 'published'])
+    .default('auto')
+    .describe(
+      "how pixels become the model's input: percentiles of the image, or CellSAM's own steps (CLAHE, a scaling for each encoder); auto: as the model file says, CellSAM's own for its checkpoints",
+    ),
   zoom: z
     .union([z.literal('auto'), z.number().min(0.1).max(8)])
     .default('auto')

@@ -1,5 +1,8 @@
+import { percentile } from '../image/normalise.js';
+import { resize } from '../image/resize.js';
 import type { PixelImage } from '../image/types.js';
 import type { Engine } from './engine.js';
+import { publishedFrame } from './publishedFrame.js';
 
 /** Low and high value of each channel, taken from the whole image, so that all its tiles look alike. */
 export type Stretch = readonly (readonly [low: number, high: number])[];
@@ -8,6 +11,8 @@ export type Stretch = readonly (readonly [low: number, high: number])[];
 export interface Frame {
   /** `[S, S, 3]`, normalised; zeros outside the content. */
   readonly data: Float32Array;
+  /** What the detector's own encoder sees, where it is not the same. */
+  readonly detector?: Float32Array;
   /** Part of the frame that holds the image, at its top left. */
   readonly input: readonly [height: number, width: number];
 }
@@ -33,101 +38,81 @@ export function stretchOf(image: PixelImage): Stretch {
   });
 }
 
-function percentile(sorted: Float32Array, share: number): number {
-  const rank = share * (sorted.length - 1);
-  const low = Math.floor(rank);
-  const a = sorted[low] ?? 0;
-  return a + (rank - low) * ((sorted[Math.min(low + 1, sorted.length - 1)] ?? 0) - a);
-}
-
 /**
- * Brings an image into the frame: stretched to 0 .. 255, up to three channels (the last on blue), resized, normalised.
+ * Brings an image into the frame: stretched to 0 .. 255, up to three channels (the last on blue), resized, normalised; or, for
+ * the released model, by its own preprocessing.
  *
- * @param zoom magnification with `native`, as far as the frame allows
+ * @param zoom magnification with `native`, as far as the frame allows @param isTile the stretch is a larger image's
  */
-export function frameOf(image: PixelImage, stretch: Stretch, engine: Engine, fit: Fit, zoom = 1): Frame {
-  const { side, pixelMean, pixelStd } = engine;
+export function frameOf(
+  image: PixelImage,
+  stretch: Stretch,
+  engine: Engine,
+  fit: Fit,
+  zoom = 1,
+  isTile = false,
+): Frame {
+  const { side } = engine;
   const longer = Math.max(image.height, image.width);
   const scale = fit === 'native' ? Math.min(zoom, side / longer) : side / longer;
   const input: [number, number] =
     fit === 'stretch'
       ? [side, side]
       : [Math.max(1, Math.round(image.height * scale)), Math.max(1, Math.round(image.width * scale))];
-  const count = image.channels.length;
-  const used = Math.min(3, count);
-  const data = new Float32Array(side * side * 3);
-  const rows = weightsFor(image.height, input[0]);
-  const columns = weightsFor(image.width, input[1]);
-  for (let target = 0; target < 3; target++) {
-    const source = target - (3 - used);
-    const mean = pixelMean[target] as number;
-    const std = pixelStd[target] as number;
-    const resized =
-      source < 0
-        ? undefined
-        : resize(plane(image, source, stretch[source] ?? [0, 1]), image.width, rows, columns);
-    if (fit === 'native') for (let k = target; k < data.length; k += 3) data[k] = -mean / std;
-    for (let y = 0, k = 0; y < input[0]; y++)
-      for (let x = 0; x < input[1]; x++, k++)
-        data[(y * side + x) * 3 + target] = ((resized?.[k] ?? 0) - mean) / std;
+  if (engine.scaling === 'published') {
+    const { masks, detector } = publishedFrame(image, ...input, isTile ? stretch : undefined);
+    return { data: placed(masks, input, side), detector: placed(detector, input, side), input };
   }
-  return { data, input };
+  return { data: plainFrame(image, stretch, engine, input, fit === 'native'), input };
 }
 
-function plane(image: PixelImage, channel: number, [low, high]: readonly [number, number]): Float32Array {
-  const count = image.channels.length;
-  const scale = high > low ? 255 / (high - low) : 0;
-  return Float32Array.from({ length: image.height * image.width }, (_, i) => {
-    const value = ((image.data[i * count + channel] as number) - low) * scale;
-    return Math.min(255, Math.max(0, value));
-  });
-}
-
-interface AxisWeights {
-  readonly first: Int32Array;
-  readonly weights: readonly Float64Array[];
-}
-
-/** Bilinear, half-pixel centres, antialiased where the image shrinks. */
-function weightsFor(from: number, to: number): AxisWeights {
-  const scale = from / to;
-  const support = Math.max(scale, 1);
-  const first = new Int32Array(to);
-  const weights: Float64Array[] = [];
-  for (let i = 0; i < to; i++) {
-    const centre = scale * (i + 0.5);
-    const low = Math.max(0, Math.floor(centre - support + 0.5));
-    const high = Math.min(from, Math.floor(centre + support + 0.5));
-    const w = Float64Array.from({ length: high - low }, (_, j) =>
-      Math.max(0, 1 - Math.abs(low + j + 0.5 - centre) / support),
-    );
-    const sum = w.reduce((a, b) => a + b, 0);
-    first[i] = low;
-    weights.push(w.map((v) => v / sum));
-  }
-  return { first, weights };
-}
-
-function resize(data: Float32Array, width: number, rows: AxisWeights, columns: AxisWeights): Float32Array {
-  const height = data.length / width;
-  const across = columns.weights.length;
-  const narrow = new Float64Array(height * across);
-  for (let x = 0; x < across; x++) {
-    const w = columns.weights[x] as Float64Array;
-    const from = columns.first[x] as number;
-    for (let y = 0; y < height; y++) {
-      let sum = 0;
-      for (let j = 0; j < w.length; j++) sum += (w[j] as number) * (data[y * width + from + j] as number);
-      narrow[y * across + x] = sum;
+function plainFrame(
+  image: PixelImage,
+  stretch: Stretch,
+  { side, pixelMean, pixelStd }: Engine,
+  input: readonly [number, number],
+  isBlackAround: boolean,
+): Float32Array {
+  const used = Math.min(3, image.channels.length);
+  const { height, width } = image;
+  const resized = resize({ height, width, channels: used, data: stretched(image, stretch, used) }, ...input);
+  const empty = Array.from({ length: 3 }, (_, c) => -(pixelMean[c] as number) / (pixelStd[c] as number));
+  const out = new Float32Array(input[0] * input[1] * 3);
+  for (let i = 0; i < input[0] * input[1]; i++) {
+    for (let target = 0; target < 3; target++) {
+      const source = target - (3 - used);
+      const value = source < 0 ? 0 : (resized[i * used + source] as number);
+      out[3 * i + target] = (value - (pixelMean[target] as number)) / (pixelStd[target] as number);
     }
   }
-  const out = new Float32Array(rows.weights.length * across);
-  for (const [y, w] of rows.weights.entries()) {
-    for (let j = 0; j < w.length; j++) {
-      const row = ((rows.first[y] as number) + j) * across;
-      const weight = w[j] as number;
-      for (let x = 0, o = y * across; x < across; x++, o++)
-        out[o] = (out[o] as number) + weight * (narrow[row + x] as number);
+  return placed(out, input, side, isBlackAround ? empty : undefined);
+}
+
+/** `[h, w, 3]` at the top left of `[side, side, 3]`, zeros or a colour around it. */
+function placed(
+  data: Float32Array,
+  [height, width]: readonly [number, number],
+  side: number,
+  around?: readonly number[],
+): Float32Array {
+  if (height === side && width === side) return data;
+  const out = new Float32Array(side * side * 3);
+  if (around !== undefined) for (let k = 0; k < out.length; k++) out[k] = around[k % 3] as number;
+  for (let y = 0; y < height; y++) out.set(data.subarray(y * width * 3, (y + 1) * width * 3), y * side * 3);
+  return out;
+}
+
+/** The first channels with each one's stretch on 0 .. 255. */
+function stretched(image: PixelImage, stretch: Stretch, used: number): Float32Array {
+  const count = image.channels.length;
+  const pixels = image.height * image.width;
+  const out = new Float32Array(pixels * used);
+  for (let c = 0; c < used; c++) {
+    const [low, high] = stretch[c] ?? [0, 1];
+    const scale = high > low ? 255 / (high - low) : 0;
+    for (let i = 0; i < pixels; i++) {
+      const value = ((image.data[i * count + c] as number) - low) * scale;
+      out[i * used + c] = Math.min(255, Math.max(0, value));
     }
   }
   return out;

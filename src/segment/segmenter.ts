@@ -44,14 +44,26 @@ export class Segmenter {
   /** How images come into the frame. */
   get fit(): Fit {
     const { fit } = this.options;
-    return fit !== 'auto' ? fit : this.engine.hasDynamicThreshold ? 'pad' : 'native';
+    if (fit !== 'auto') return fit;
+    if (this.engine.scaling === 'published') return 'stretch';
+    return this.engine.hasDynamicThreshold ? 'pad' : 'native';
+  }
+
+  /** A whole image as the model was trained to see it: whether its background is bright is decided before it is tiled. */
+  asSeen(image: PixelImage): PixelImage {
+    return this.fit === 'native' ? brightCells(image).image : this.#tileAsSeen(image);
+  }
+
+  /** The released model was trained on colours as they are. */
+  #tileAsSeen(image: PixelImage): PixelImage {
+    return this.engine.scaling === 'published' ? image : stainToGrey(image);
   }
 
   /** @throws Interrupted when the signal is raised */
   async segment(given: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
     // A tile comes with the whole image's stretch, and whether that image's background is bright was decided before.
     const isWhole = request.stretch === undefined;
-    const image = this.fit === 'native' && isWhole ? brightCells(given).image : stainToGrey(given);
+    const image = isWhole ? this.asSeen(given) : this.#tileAsSeen(given);
     const emit = request.onEvent ?? silent;
     const timings: Record<string, number> = {};
     const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -63,11 +75,11 @@ export class Segmenter {
       return result;
     };
     const frame = await timed('prepare', async () =>
-      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit, request.zoom),
+      frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit, request.zoom, !isWhole),
     );
     const prompts = givenPrompts(image, frame, request);
     if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
-    const embedding = await timed('encode', () => this.engine.encode(frame.data, 1));
+    const embedding = await timed('encode', () => this.engine.encode(frame.data, 1, frame.detector));
     try {
       const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame)));
       const canvas = this.#canvas(image, frame);

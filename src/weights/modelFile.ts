@@ -27,6 +27,8 @@ export interface ModelCard {
   readonly config: ModelConfig;
   /** Found on validation images; `segment` uses them. Published checkpoints have none. */
   readonly thresholds?: StoredThresholds;
+  /** How pixels become its input: as this project trains (when absent), or as CellSAM's own checkpoints want it. */
+  readonly scaling?: 'plain' | 'published';
   /** How it was made, in words. */
   readonly training: string;
   readonly licence: string;
@@ -45,11 +47,12 @@ export function saveModelFile(
   options: { readonly half?: boolean; readonly base?: BaseModel } = {},
 ): Promise<void> {
   const { half = false, base } = options;
-  const { config, thresholds, training, licence } = card;
+  const { config, thresholds, scaling, training, licence } = card;
   const metadata = {
     format: 'cellsam-1',
     config: JSON.stringify(config),
     ...(thresholds === undefined ? {} : { thresholds: JSON.stringify(thresholds) }),
+    ...(scaling === undefined ? {} : { scaling }),
     training,
     licence,
     ...(base === undefined ? {} : { base: referenceTo(base, path) }),
@@ -67,14 +70,16 @@ export async function loadModelFile(
   path: string,
   config?: ModelConfig,
   options: FillOptions = {},
-): Promise<{ readonly model: CellSam; readonly card: ModelCard }> {
+): Promise<{ readonly model: CellSam; readonly card: Required<Pick<ModelCard, 'scaling'>> & ModelCard }> {
   const file = await openWeights(path);
   try {
     const { thresholds, training, licence = "its source's" } = file.metadata;
     const identity = config === undefined ? complete(path, identify(file)) : undefined;
     const own = config ?? (identity as Identity).config;
+    const isPublished = file.metadata['scaling'] === 'published' || identity?.kind === 'cellsam';
     const card = {
       config: own,
+      scaling: isPublished ? ('published' as const) : ('plain' as const),
       ...(thresholds === undefined ? {} : { thresholds: thresholdsIn(path, thresholds) }),
       training: training ?? identity?.about ?? 'unknown',
       licence,

@@ -5,7 +5,7 @@ import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEn
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
-import type { Embedding, Engine } from '../engine.js';
+import type { Embedding, Engine, Scaling } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
   readonly encoded: Encoded;
@@ -17,9 +17,11 @@ interface TensorEmbedding extends Embedding {
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {
   readonly #model: CellSam;
+  readonly scaling: Scaling;
 
-  constructor(model: CellSam) {
+  constructor(model: CellSam, scaling: Scaling = 'plain') {
     this.#model = model;
+    this.scaling = scaling;
   }
 
   get side(): number {
@@ -42,16 +44,17 @@ export class TensorFlowEngine implements Engine {
     return this.#model.config.cellfinder.proposals === 'learned';
   }
 
-  async encode(images: Float32Array, batch: number): Promise<TensorEmbedding> {
-    const input = tf.tensor4d(images, [batch, this.side, this.side, 3]);
+  async encode(images: Float32Array, batch: number, detectorImages?: Float32Array): Promise<TensorEmbedding> {
+    const tensor = (data: Float32Array) => tf.tensor4d(data, [batch, this.side, this.side, 3]);
+    const inputs = detectorImages === undefined ? [tensor(images)] : [tensor(images), tensor(detectorImages)];
     try {
-      const encoded = this.#model.encode(input);
+      const encoded = this.#model.encode(inputs[0] as tf.Tensor4D, inputs[1]);
       const [, h, w] = encoded.embedding.shape;
       const prompts = this.#model.promptEncoder;
       const base = tf.tidy(() => encoded.embedding.add(noMask(prompts)) as tf.Tensor4D);
       return { batch, encoded, base, positions: densePositions(h, w, prompts) };
     } finally {
-      input.dispose();
+      tf.dispose(inputs);
     }
   }
 
