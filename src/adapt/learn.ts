@@ -15,6 +15,9 @@ import { type Boundary, featuresOf, inputsFrom, type ViewFeatures } from './boun
 import type { FeatureCache } from './featureCache.js';
 import type { FixedView } from './views.js';
 
+/** Objects of a view that prompt the mask decoder in a step: the decoder is dear, and the views come back. */
+const PROMPTS = 3;
+
 export interface LearnRequest {
   readonly model: CellSam;
   readonly views: readonly FixedView[];

@@ -27,7 +27,7 @@ export const verb: Verb<AdaptResult> = {
       type: 'string',
       array: true,
       choices: ADAPT_PARTS,
-      describe: 'what is trained; detector and decoder when absent',
+      describe: 'what is trained; the detector when absent',
     },
     steps: { type: 'number', describe: 'steps at most, of each round' },
     folds: { type: 'number', describe: 'rounds of cross-validation at most' },
