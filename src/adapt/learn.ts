@@ -53,6 +53,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
     stage: hasMasks ? 'joint' : 'detector',
     batchSize,
     weightDecay: 0.01,
+    promptsPerImage: PROMPTS,
   });
   const optimiser = new AdamW(model.parameters, {
     betas: options.betas as [number, number],
