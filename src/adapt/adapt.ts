@@ -31,6 +31,8 @@ const LEARNING_SHARE = 0.9;
 export interface AdaptRequest {
   /** Changed in place; it ends adapted, or as it was when adaptation did not help. */
   readonly model: CellSam;
+  /** What adaptation has to beat, where it is not `model` as it comes: the same before its queries were trimmed. */
+  readonly rival?: CellSam | undefined;
   readonly thresholds: Thresholds;
   readonly fields: readonly AnnotatedField[];
   readonly options: AdaptOptions;
@@ -150,7 +152,8 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
 
 /** Time of each learning, and the scores before, whose time says how dear looking is. */
 async function timePlan(request: AdaptRequest, folds: readonly Fold[], started: number, context: JobContext) {
-  const { model, thresholds, options } = request;
+  const { thresholds, options } = request;
+  const model = request.rival ?? request.model;
   const scored: { fold: Fold; before: readonly AdaptScore[] }[] = [];
   const begun = performance.now();
   for (const fold of folds) {

@@ -6,6 +6,7 @@ import { annotatedFields } from '../adapt/annotated.js';
 import { FeatureCache } from '../adapt/featureCache.js';
 import { adaptOptions, PARTS } from '../adapt/options.js';
 import { meanOf } from '../adapt/score.js';
+import { queriesFor, trimQueries } from '../adapt/trimQueries.js';
 import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { exists, writeFileAtomic } from '../core/files.js';
@@ -70,8 +71,13 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       fix: 'give each image its masks (for example x.tif and x_masks.tif); `cellsam check` tells what it sees',
     });
   }
-  const { model, card } = await loadModelFile(base);
-  const before = model.toArrays();
+  const { model: whole, card } = await loadModelFile(base);
+  const before = whole.toArrays();
+  const model = trimQueries(whole, queriesFor(Math.max(...fields.map(({ boxes }) => boxes.count)))) ?? whole;
+  if (model !== whole) {
+    const [from, to] = [whole, model].map(({ config }) => config.cellfinder.numQueryPosition);
+    context.emit({ kind: 'note', message: `${to} of ${from} queries are enough for these images` });
+  }
   const hash = (await baseModel(base)).sha256;
   try {
     const features = new FeatureCache(
@@ -79,7 +85,14 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       cache === undefined ? undefined : join(cache, sha256(hash, options.parts.join()).slice(0, 16)),
     );
     const outcome = await adapt(
-      { model, thresholds: card.thresholds ?? thresholdSets.paper, fields, options, cache: features },
+      {
+        model,
+        rival: model === whole ? undefined : whole,
+        thresholds: card.thresholds ?? thresholdSets.paper,
+        fields,
+        options,
+        cache: features,
+      },
       context,
     );
     const target = join(folder, 'model.safetensors');
@@ -90,7 +103,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       await saveModelFile(
         target,
         weights,
-        { ...card, thresholds: outcome.thresholds, training: made },
+        { ...card, config: model.config, thresholds: outcome.thresholds, training: made },
         merge ? {} : { base: reference },
       );
     }
@@ -99,6 +112,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details: outcome }, null, 2));
     return { ...result, objects };
   } finally {
+    if (model !== whole) whole.dispose();
     model.dispose();
   }
 }

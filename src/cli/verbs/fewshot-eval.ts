@@ -28,6 +28,7 @@ export const verb: Verb<FewshotJobResult> = {
     'boxes-only': { type: 'boolean', default: false, describe: 'forget the masks of the annotated images' },
     budget: { type: 'string', default: '10m', describe: 'time for each adaptation, e.g. 90s, 10m' },
     steps: { type: 'number', describe: 'steps at most, of each round' },
+    views: { type: 'number', describe: 'views at most, of all annotated images together' },
     folds: { type: 'number', describe: 'rounds of cross-validation at most' },
     out: { type: 'string', describe: 'folder to write; runs/fewshot-<data set> when absent' },
     seed: { type: 'number', describe: 'seed of everything random' },
@@ -35,10 +36,9 @@ export const verb: Verb<FewshotJobResult> = {
   run: async (args, context) => {
     const given = {
       ...Object.fromEntries(
-        ['config', 'model', 'groups', 'heldout', 'seeds', 'steps', 'folds', 'out', 'seed'].map((n) => [
-          n,
-          args[n],
-        ]),
+        ['config', 'model', 'groups', 'heldout', 'seeds', 'steps', 'folds', 'views', 'out', 'seed'].map(
+          (n) => [n, args[n]],
+        ),
       ),
       kinds: args['kinds'] === undefined ? undefined : String(args['kinds']).split(','),
       shots: numbers(args['shots']),

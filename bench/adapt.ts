@@ -1,0 +1,107 @@
+/**
+ * A step of adaptation with kept features against the same step through the frozen ViT: vit_b at 1024 x 1024, batch 1, a
+ * detector trimmed to 300 queries, in pairs on two copies of one model, with the losses of both.
+ *
+ *   npm run bench -- adapt                 3 pairs after a warm-up
+ *   npm run bench -- adapt --pairs 5
+ */
+
+import { annotatedFields } from '../src/adapt/annotated.js';
+import { boundaryOf, featuresOf, inputsFrom } from '../src/adapt/boundary.js';
+import { FeatureCache } from '../src/adapt/featureCache.js';
+import { PARTS, type Part } from '../src/adapt/options.js';
+import { trimQueries } from '../src/adapt/trimQueries.js';
+import { type FixedView, fixedViews } from '../src/adapt/views.js';
+import { Random } from '../src/core/random.js';
+import { toBatch } from '../src/data/batches.js';
+import { simulate } from '../src/data/simulate/simulate.js';
+import { CellSam } from '../src/models/cellsam.js';
+import { preset } from '../src/models/presets.js';
+import { tf } from '../src/tf/index.js';
+import { gradientsOf } from '../src/train/gradients.js';
+import { AdamW } from '../src/train/optimiser/adamw.js';
+import { trainOptions } from '../src/train/options.js';
+import { lossOptions } from '../src/train/stages/options.js';
+import { lossFrom, stageLoss } from '../src/train/stages/stage.js';
+import { option } from './support/measure.js';
+
+const pairs = option('pairs', 3);
+const side = option('side', 1024);
+const size = preset('vit_b');
+const config = { ...size, vit: { ...size.vit, imgSize: side } };
+const whole = CellSam.create(config, new Random('bench adapt'));
+const trimmed = trimQueries(whole, 300) as CellSam;
+whole.dispose();
+const arrays = trimmed.toArrays();
+trimmed.dispose();
+const [field] = annotatedFields([simulate({ modality: 'fluorescence', side, seed: 1 })]);
+if (field === undefined) throw new Error('no field');
+const [view] = fixedViews([field], { side, scales: [1], limit: 1 }, new Random(0)) as [FixedView];
+
+interface Copy {
+  readonly step: () => Promise<{ readonly seconds: number; readonly loss: number }>;
+  readonly dispose: () => void;
+}
+
+/** A model of its own that is trained on the one view, with or without kept features. */
+function copy(part: Part, isKept: boolean): Copy {
+  const model = CellSam.fromArrays(trimmed.config, arrays);
+  const trained = model.parameters
+    .names()
+    .filter((name) => new RegExp(PARTS[part]).test(name) && model.parameters.get(name).trainable);
+  const boundary = boundaryOf(model, trained, false);
+  if (boundary === undefined) throw new Error('nothing is frozen');
+  const cache = new FeatureCache({ memoryBytes: 4e9, diskBytes: 0 });
+  const optimiser = new AdamW(model.parameters, { betas: [0.9, 0.99], eps: 1e-8, weightDecay: () => 0 });
+  const stage = lossOptions(trainOptions.parse({ stage: 'detector' }), trained);
+  const { pixelMean, pixelStd } = config;
+  const scale = { side, pixelMean, pixelStd } as Parameters<typeof toBatch>[1];
+  const batch = { ...toBatch([view], scale), cursor: { epoch: 0, position: 0, random: [] } };
+  const images = () => tf.tensor4d(batch.images, [1, side, side, 3]);
+  const step = async () => {
+    const start = performance.now();
+    const features = isKept
+      ? await cache.batch([view.key], () => tf.tidy(() => featuresOf(model, images(), boundary)))
+      : undefined;
+    const { loss, grads } = gradientsOf(model.parameters, trained, () =>
+      features === undefined
+        ? stageLoss(model, batch, stage, new Random(0)).total
+        : lossFrom(model, inputsFrom(model, features, boundary), batch, stage, new Random(0)).total,
+    );
+    optimiser.apply(grads, () => 1e-5);
+    tf.dispose([...grads.values(), ...Object.values(features ?? {})]);
+    return { seconds: (performance.now() - start) / 1000, loss };
+  };
+  const dispose = () => {
+    optimiser.dispose();
+    model.dispose();
+  };
+  return { step, dispose };
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+
+for (const [part, title, wanted] of [
+  ['detector', 'ViT frozen, whole detector head trained', 4],
+  ['queries', "detector's encoder layers frozen too", 20],
+] as const) {
+  const [plain, kept] = [copy(part, false), copy(part, true)];
+  const times: { plain: number; kept: number }[] = [];
+  let apart = 0;
+  for (let pair = 0; pair <= pairs; pair++) {
+    const [a, b] = [await plain.step(), await kept.step()];
+    apart = Math.max(apart, Math.abs(a.loss - b.loss));
+    if (pair > 0) times.push({ plain: a.seconds, kept: b.seconds }); // the first pair warms up and fills the cache
+    console.log(
+      `  ${pair === 0 ? 'warm-up' : `pair ${pair}`}: through the ViT ${a.seconds.toFixed(2)} s, kept ${b.seconds.toFixed(2)} s; losses ${a.loss.toFixed(6)} ${b.loss.toFixed(6)}`,
+    );
+  }
+  plain.dispose();
+  kept.dispose();
+  const ratio = median(times.map((t) => t.plain / t.kept));
+  const [slow, fast] = [median(times.map((t) => t.plain)), median(times.map((t) => t.kept))];
+  console.log(
+    `${title}, 300 queries, ${side} x ${side}: ${slow.toFixed(2)} s through the ViT, ${fast.toFixed(2)} s with kept features, ${ratio.toFixed(1)}x (wanted: ${wanted}x); losses at most ${apart.toExponential(1)} apart`,
+  );
+}
