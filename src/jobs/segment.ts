@@ -1,13 +1,17 @@
-import { basename } from 'node:path';
+import { statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { DataError, Interrupted, OutputError, PartialError, type Problem, reason } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { boxesFrom } from '../image/boxes.js';
 import type { OpenedImage } from '../segment/imageFile.js';
-import { type CellSegmenter, loadCellSam } from '../segment/loadCellSam.js';
+import { type CellSegmenter, loadCellSam, openOnnx } from '../segment/loadCellSam.js';
 import { segmentOptions } from '../segment/options.js';
 import { existingOutputs, outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs.js';
 import { readAhead } from '../segment/readAhead.js';
+import { exportJob, parseExportJob } from './export.js';
 import { type BoxTable, listImages, readBoxes } from './segmentInputs.js';
 import { checkSlideOutputs, segmentSlide } from './segmentSlide.js';
 
@@ -35,6 +39,10 @@ export const segmentJob = z.strictObject({
     .min(0)
     .optional()
     .describe('threads that decode images ahead of the model; 1 for more than a few images when absent'),
+  engine: z
+    .enum(['tensorflow', 'onnx'])
+    .default('tensorflow')
+    .describe('what computes: TensorFlow, or ONNX Runtime (model: an exported folder, or a model file)'),
   segment: segmentOptions.prefault({}).describe('how cells are made'),
 });
 
@@ -76,10 +84,7 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     problems.push({ where: path, message: reason(thrown) });
     context.emit({ kind: 'warning', message: reason(thrown), where: path });
   };
-  const model = await loadCellSam(config.model, {
-    ...config.segment,
-    onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
-  });
+  const model = await openModel(config, context);
   let behind: Promise<void> = Promise.resolve();
   let done = paths.length - wanted.length;
   try {
@@ -110,6 +115,25 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     throw new PartialError(message, { problems });
   }
   return { images, skipped, seconds: (performance.now() - start) / 1000 };
+}
+
+/** The live model, or an exported one on ONNX Runtime; a model file is exported for that to a folder that goes at once. */
+async function openModel(config: SegmentJob, context: JobContext): Promise<CellSegmenter> {
+  if (config.engine === 'tensorflow')
+    return loadCellSam(config.model, {
+      ...config.segment,
+      onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
+    });
+  if (statSync(config.model, { throwIfNoEntry: false })?.isDirectory())
+    return openOnnx(config.model, config.segment);
+  const folder = await mkdtemp(join(tmpdir(), 'cellsam-onnx-'));
+  try {
+    const to = ['onnx'];
+    await exportJob(parseExportJob({ model: config.model, to, out: folder, verify: false }), context);
+    return await openOnnx(join(folder, 'onnx'), config.segment);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function unusedText(names: readonly string[]): string {

@@ -1,11 +1,13 @@
+import { SetupError } from '../core/errors.js';
 import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
-import type { CellSam } from '../models/cellsam.js';
+import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { loadModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 import type { Cells } from './cells.js';
 import type { Engine } from './engine.js';
+import { OnnxEngine } from './engines/onnx.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { segmentTiled } from './large.js';
 import type { SegmentOptions } from './options.js';
@@ -20,18 +22,25 @@ export const usualTile = 1024;
 
 /** A model that is ready to segment. */
 export class CellSegmenter {
-  readonly model: CellSam;
+  readonly #model: CellSam | undefined;
   readonly segmenter: Segmenter;
 
-  /** @param engine in place of the live model itself, e.g. one that remembers */
+  /** @param model the live model, or an engine in its place */
   constructor(
-    model: CellSam,
+    model: CellSam | Engine,
     options: Partial<SegmentOptions> = {},
     stored?: Thresholds,
-    engine: Engine = new TensorFlowEngine(model),
+    engine: Engine = model instanceof CellSam ? new TensorFlowEngine(model) : model,
   ) {
-    this.model = model;
+    this.#model = model instanceof CellSam ? model : undefined;
     this.segmenter = new Segmenter(engine, options, stored);
+  }
+
+  /** The live model. @throws SetupError where an engine has it in a form of its own */
+  get model(): CellSam {
+    if (this.#model === undefined)
+      throw new SetupError('a model on ONNX Runtime can segment, and nothing else');
+    return this.#model;
   }
 
   /** Side of tiles for an image of this size and what they share, or undefined where it is segmented whole. */
@@ -85,7 +94,8 @@ export class CellSegmenter {
   }
 
   dispose(): void {
-    this.model.dispose();
+    this.segmenter.engine.dispose();
+    this.#model?.dispose();
   }
 }
 
@@ -113,4 +123,17 @@ export async function loadCellSam(
   const { model, card } = await loadModelFile(path, config, onUnused === undefined ? {} : { onUnused });
   const scaling = own.scaling === undefined || own.scaling === 'auto' ? card.scaling : own.scaling;
   return new CellSegmenter(model, own, card.thresholds, new TensorFlowEngine(model, scaling));
+}
+
+/**
+ * Opens what `cellsam export --to onnx` wrote, to run on ONNX Runtime.
+ *
+ * @throws SetupError without onnxruntime-node
+ */
+export async function openOnnx(
+  folder: string,
+  options: Partial<SegmentOptions> = {},
+): Promise<CellSegmenter> {
+  const { engine, thresholds } = await OnnxEngine.open(folder);
+  return new CellSegmenter(engine, options, thresholds);
 }

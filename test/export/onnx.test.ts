@@ -76,7 +76,7 @@ describe('the golden model as ONNX', () => {
     expect(Math.max(...comparisons.map((c) => c.relative))).toBeLessThan(1e-4);
     const stored = JSON.parse(readFileSync(join(out, 'verification.json'), 'utf8'));
     expect(stored.comparisons).toEqual(JSON.parse(JSON.stringify(comparisons)));
-  });
+  }, 120_000);
 
   test('the encoder gives the golden embedding and tokens', async () => {
     const { images: input } = modelInput(golden, golden.config.inputs.forward_images);

@@ -14,6 +14,7 @@ export const verb: Verb<SegmentSummary> = {
   examples: [
     ['cellsam segment cells.tif', 'with the small model that comes with the project'],
     ['cellsam segment images/ --model model.safetensors', 'label images beside every image of a folder'],
+    ['cellsam segment images/ --engine onnx', 'the same on ONNX Runtime'],
     ['cellsam segment a.tif --model m.safetensors --save tiff,csv,rois --out results', 'several outputs'],
   ],
   positionals: { inputs: { describe: 'image files, folders, or patterns', type: 'string', array: true } },
@@ -23,6 +24,12 @@ export const verb: Verb<SegmentSummary> = {
       type: 'string',
       default: shippedModel,
       defaultDescription: 'the model that comes with the project',
+    },
+    engine: {
+      describe:
+        'tensorflow, or onnx: ONNX Runtime, with --model a folder that `export --to onnx` wrote or a model file',
+      type: 'string',
+      default: 'tensorflow',
     },
     out: { describe: 'folder for the results; beside each image when absent', type: 'string' },
     save: {
@@ -61,6 +68,7 @@ export const verb: Verb<SegmentSummary> = {
 function jobOf(args: VerbArguments): SegmentJob {
   const parsed = segmentJob.safeParse({
     model: args['model'],
+    engine: args['engine'],
     inputs: args['inputs'],
     out: args['out'],
     save: String(args['save']).split(','),

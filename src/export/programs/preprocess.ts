@@ -20,8 +20,8 @@ export function imageSymbols(side: number, fit: GraphFit): Readonly<Record<strin
 }
 
 /**
- * The segmenter's preprocessing as operations: a picture `[H, W, 3]` of bytes becomes one channel, turned over where a
- * coloured picture is bright, stretched between its 0.5 and 99.8 percentiles, resized with antialiasing, put on the last
+ * The segmenter's preprocessing as operations: a picture `[H, W, 3]` of bytes becomes one channel, turned over where
+ * its background is bright, stretched between its 0.5 and 99.8 percentiles, resized with antialiasing, put on the last
  * channel of the frame and normalised: `[1, S, S, 3]`. Percentiles are of all pixels, those of `segment` of a sample of
  * large images.
  */
@@ -29,7 +29,7 @@ export function preprocess(image: tf.Tensor, config: ModelConfig, fit: GraphFit,
   const { H = 1, W = 1, inputH = 1, inputW = 1 } = sizes;
   const { vit, pixelMean, pixelStd } = config;
   const side = vit.imgSize;
-  const stretched = stretch(toGrey(image.toFloat()), H * W);
+  const stretched = stretch(toGrey(image.toFloat(), fit), H * W);
   const [rows, columns] = [resizing(H, inputH, side), resizing(W, inputW, side)];
   const resized = tf.matMul(tf.matMul(rows, stretched.reshape([H, W]) as tf.Tensor2D), columns, false, true);
   const isInside = (length: number) => tf.range(0, side).less(tf.scalar(length)).toFloat();
@@ -41,12 +41,19 @@ export function preprocess(image: tf.Tensor, config: ModelConfig, fit: GraphFit,
   return framed.expandDims(0) as tf.Tensor4D;
 }
 
-/** The mean of the channels `[H * W]`; coloured pictures on a bright ground are turned over. */
-function toGrey(image: tf.Tensor): tf.Tensor1D {
+/** The mean of the channels `[H * W]`, turned over where the background is bright; the rules of src/image/channels.ts. */
+function toGrey(image: tf.Tensor, fit: GraphFit): tf.Tensor1D {
   const grey = image.sum(-1).div(3).flatten() as tf.Tensor1D;
   const isColoured = image.max(-1).sub(image.min(-1)).max().greater(0);
-  const isBright = element(grey, tf.scalar(grey.size * 0.5)).greater(127.5);
-  return tf.where(isColoured.logicalAnd(isBright), tf.sub(255, grey), grey);
+  const turned = tf.sub(255, grey);
+  if (fit === 'pad') {
+    const isBright = element(grey, tf.scalar(grey.size * 0.5)).greater(127.5);
+    return tf.where(isColoured.logicalAnd(isBright), turned, grey) as tf.Tensor1D;
+  }
+  const rank = (share: number) => element(grey, tf.scalar(share * (grey.size - 1) + 0.5));
+  const middle = rank(0.005).add(rank(0.998)).div(2);
+  const limit = tf.where(isColoured, middle.minimum(127.5), middle);
+  return tf.where(rank(0.5).greater(limit), turned, grey) as tf.Tensor1D;
 }
 
 /** The element of this rank, 0 the smallest; fractions are cut off. */

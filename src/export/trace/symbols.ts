@@ -91,6 +91,9 @@ interface Candidate extends Term {
   readonly at: readonly number[];
 }
 
+/** Answers by the sizes they were found for: the same numbers come thousands of times in a graph. */
+const answers = new WeakMap<readonly Sizes[], Map<string, Dim | undefined>>();
+
 /**
  * The simplest expression that gives `seen[i]` at `sizes[i]`, or undefined when there is none. Factors are solved on two
  * traces and must hold on all others; `isWhole` asks for whole factors, as sizes have.
@@ -102,40 +105,51 @@ export function expressionFor(
 ): Dim | undefined {
   const [first = 0] = seen;
   if (seen.every((value) => value === first)) return first;
+  const known = answers.get(sizes) ?? new Map<string, Dim | undefined>();
+  answers.set(sizes, known);
+  const key = `${isWhole} ${seen.join()}`;
+  if (!known.has(key)) known.set(key, search(seen, sizes, isWhole));
+  return known.get(key);
+}
+
+function search(seen: readonly number[], sizes: readonly Sizes[], isWhole: boolean): Dim | undefined {
   const all: Candidate[] = monomials(Object.keys(sizes[0] ?? {})).map((of) => ({
     mul: 1,
     of,
     at: sizes.map((s) => product(of, s)),
   }));
+  const [first, second] = seen as readonly [number, number];
   const found: { readonly cost: number; readonly terms: readonly Term[] }[] = [];
   const consider = (...terms: Candidate[]): void => {
-    const isAllowed = terms.every(
-      ({ mul }) => mul !== 0 && Number.isFinite(mul) && (!isWhole || Number.isInteger(mul)),
-    );
-    const holds = seen.every((value, i) => {
-      const got = terms.reduce((sum, { mul, at }) => sum + mul * (at[i] as number), 0);
-      return Math.abs(got - value) <= 1e-6 * Math.max(1, Math.abs(value));
-    });
-    if (!isAllowed || !holds) return;
+    if (!fits(terms, seen, isWhole)) return;
     const cost = terms.reduce((c, { mul, of }) => c + 2 + of.length + (mul === 1 ? 0 : 0.5), 0);
     found.push({ cost, terms: terms.map(({ mul, of }) => ({ mul, of })) });
   };
-  for (const [i, a] of all.entries()) {
-    consider({ ...a, mul: first / (a.at[0] as number) });
-    for (const b of all.slice(0, i)) {
-      // seen = p a + q b on the first two traces, by Cramer's rule
-      const [a0, a1, b0, b1] = [a.at[0], a.at[1], b.at[0], b.at[1]] as [number, number, number, number];
-      const second = seen[1] as number;
-      const det = a0 * b1 - a1 * b0;
-      if (det === 0) continue;
-      consider(
-        { ...a, mul: (first * b1 - second * b0) / det },
-        { ...b, mul: (a0 * second - a1 * first) / det },
-      );
-    }
-  }
+  for (const a of all) consider({ ...a, mul: first / (a.at[0] as number) });
+  // one term is always simpler than two
+  if (found.length === 0)
+    for (const [i, a] of all.entries())
+      for (const b of all.slice(0, i)) {
+        // seen = p a + q b on the first two traces, by Cramer's rule
+        const [a0, a1, b0, b1] = [a.at[0], a.at[1], b.at[0], b.at[1]] as [number, number, number, number];
+        const det = a0 * b1 - a1 * b0;
+        if (det === 0) continue;
+        consider(
+          { ...a, mul: (first * b1 - second * b0) / det },
+          { ...b, mul: (a0 * second - a1 * first) / det },
+        );
+      }
   const [best] = found.sort((x, y) => x.cost - y.cost);
   return best === undefined ? undefined : { terms: best.terms };
+}
+
+function fits(terms: readonly Candidate[], seen: readonly number[], isWhole: boolean): boolean {
+  for (const { mul } of terms)
+    if (mul === 0 || !Number.isFinite(mul) || (isWhole && !Number.isInteger(mul))) return false;
+  return seen.every((value, i) => {
+    const got = terms.reduce((sum, { mul, at }) => sum + mul * (at[i] as number), 0);
+    return Math.abs(got - value) <= 1e-6 * Math.max(1, Math.abs(value));
+  });
 }
 
 /** 1, every symbol, and every product of two. */
