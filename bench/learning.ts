@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { silent } from '../src/core/events.js';
-import { prepareFields } from '../src/data/batches.js';
 import { openDataset } from '../src/data/dataset.js';
 import { dataOptions } from '../src/data/options.js';
+import { prepareFields } from '../src/data/prepared.js';
 import type { ModelConfig } from '../src/models/options.js';
 import { preset } from '../src/models/presets.js';
 import { type Course, type Form, learn } from './support/learning.js';

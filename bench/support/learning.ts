@@ -1,5 +1,6 @@
 import { Random } from '../../src/core/random.js';
-import { batchAt, type PreparedField } from '../../src/data/batches.js';
+import { batchAt } from '../../src/data/batches.js';
+import type { PreparedField } from '../../src/data/prepared.js';
 import { plainThresholds } from '../../src/evaluate/calibrate.js';
 import { proposals } from '../../src/evaluate/parts.js';
 import { annotated } from '../../src/evaluate/scoreFields.js';

@@ -6,8 +6,6 @@ import type { Batch, Cursor } from './sample.js';
 import { augmentOptions } from './transforms/augment.js';
 import { randomView, type View, type ViewOptions } from './transforms/view.js';
 
-export { type PreparedField, prepareFields } from './prepared.js';
-
 /** What a model wants its pixels to look like; values 0..255. */
 export interface PixelScale {
   readonly pixelMean: readonly [number, number, number];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
-import { batchAt, prepareFields } from '../../src/data/batches.js';
+import { batchAt } from '../../src/data/batches.js';
+import { prepareFields } from '../../src/data/prepared.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { zoomFor } from '../../src/data/transforms/scale.js';
 

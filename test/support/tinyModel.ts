@@ -1,5 +1,6 @@
 import { Random } from '../../src/core/random.js';
-import { batchAt, prepareFields } from '../../src/data/batches.js';
+import { batchAt } from '../../src/data/batches.js';
+import { prepareFields } from '../../src/data/prepared.js';
 import type { Batch, Cursor } from '../../src/data/sample.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import type { ModelConfig } from '../../src/models/options.js';

@@ -10,9 +10,9 @@ import { mosaicOptions } from './mosaic.js';
 import { noise } from './noise.js';
 import { rightAngles } from './rightAngles.js';
 import { rotate } from './rotate.js';
-import { IDENTITY, joined, type Matrix } from './transform.js';
+import { type Geometry, IDENTITY, joined, type Matrix, type Pixels } from './transform.js';
 
-/** Every augmentation that moves pixels, in the order in which they act. One file and one line each. */
+/** Every augmentation that moves pixels, in the order in which they act. */
 export const GEOMETRIES = { flip, rightAngles, rotate } as const;
 /** Every augmentation that changes values, in the order in which they act. */
 export const PIXELS = { intensity, blur, noise, channelDrop, channelSwap } as const;
@@ -35,18 +35,21 @@ export type AugmentOptions = z.infer<typeof augmentOptions>;
 
 /** All geometries as one map. Each draws from a source of its own, so that adding one changes no other. */
 export function drawGeometry(options: AugmentOptions, random: Random): Matrix {
-  return [
-    flip.draw(options.flip, random.split('flip')),
-    rightAngles.draw(options.rightAngles, random.split('rightAngles')),
-    rotate.draw(options.rotate, random.split('rotate')),
-  ].reduce(joined, IDENTITY);
+  const all: readonly Geometry[] = Object.values(GEOMETRIES);
+  return all
+    .map((geometry) => geometry.draw(ownOptions(geometry, options), random.split(geometry.name)))
+    .reduce(joined, IDENTITY);
 }
 
 /** All changes of values, one after the other. */
 export function changeValues(patch: Patch, options: AugmentOptions, random: Random): Patch {
-  let changed = intensity.apply(patch, options.intensity, random.split('intensity'));
-  changed = blur.apply(changed, options.blur, random.split('blur'));
-  changed = noise.apply(changed, options.noise, random.split('noise'));
-  changed = channelDrop.apply(changed, options.channelDrop, random.split('channelDrop'));
-  return channelSwap.apply(changed, options.channelSwap, random.split('channelSwap'));
+  const all: readonly Pixels[] = Object.values(PIXELS);
+  return all.reduce(
+    (changed, pixels) => pixels.apply(changed, ownOptions(pixels, options), random.split(pixels.name)),
+    patch,
+  );
 }
+
+/** The options below an augmentation's own key; a test holds that name and key agree. */
+const ownOptions = ({ name }: { readonly name: string }, options: AugmentOptions) =>
+  options[name as keyof AugmentOptions];

@@ -36,7 +36,7 @@ interface Described<S extends z.ZodObject> {
 /** An augmentation that moves pixels; masks and boxes move with them. */
 export interface Geometry<S extends z.ZodObject = z.ZodObject> extends Described<S> {
   readonly kind: 'geometry';
-  draw(options: z.output<S>, random: Random): Matrix;
+  draw(options: z.output<S>, random: Random): Matrix; // a method, so that tables of several options can be walked
 }
 
 /** An augmentation that changes values; masks stay. The patch that is given is not changed. */

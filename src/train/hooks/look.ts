@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JobContext, silent } from '../../core/events.js';
 import { writeFileAtomic } from '../../core/files.js';
-import type { PreparedField } from '../../data/batches.js';
+import type { PreparedField } from '../../data/prepared.js';
 import { plainThresholds } from '../../evaluate/calibrate.js';
 import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
 import { overlay } from '../../image/draw.js';

@@ -5,11 +5,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { JobEvent } from '../../../src/core/events.js';
 import { sha256 } from '../../../src/core/hash.js';
 import { Random } from '../../../src/core/random.js';
-import { batchAt, prepareFields } from '../../../src/data/batches.js';
+import { batchAt } from '../../../src/data/batches.js';
 import { openDataset } from '../../../src/data/dataset.js';
 import { openLoader } from '../../../src/data/loader/loader.js';
 import { FieldOrder, sharesOf } from '../../../src/data/loader/order.js';
 import { dataOptions } from '../../../src/data/options.js';
+import { prepareFields } from '../../../src/data/prepared.js';
 import type { Batch, Cursor } from '../../../src/data/sample.js';
 import { writePng } from '../../../src/io/png.js';
 
@@ -71,14 +72,16 @@ describe('batches', () => {
     expect(ids.slice(10)).not.toEqual(ids.slice(0, 10));
   });
 
-  test("of fields in memory are the loader's", async () => {
-    const options = dataOptions.parse({ ...drawn, augment: {} });
+  test("of fields in memory are the loader's, with stained images repeated too", async () => {
+    const data = { ...drawn, augment: {}, modalities: ['fluorescence', 'stained'], repeatInverted: 2 };
+    const options = dataOptions.parse(data);
     const samples = await (await openDataset(options, '.')).readSplit('train', { emit: () => {} });
-    const view = { side: 40, scale: options.scale, ...pixels };
-    const [first] = await take({ ...drawn, augment: {}, workers: 0 }, 1);
-    expect(first && digest(first)).toBe(
-      digest(batchAt(prepareFields(samples), START, 2, view, new Random(5))),
-    );
+    const view = { side: 40, scale: options.scale, repeatInverted: 2, ...pixels };
+    const fields = prepareFields(samples);
+    const [first, second] = await take({ ...data, workers: 0 }, 2);
+    expect(first && digest(first)).toBe(digest(batchAt(fields, START, 2, view, new Random(5))));
+    const next = batchAt(fields, first?.cursor ?? START, 2, view, new Random(5));
+    expect(second && digest(second)).toBe(digest(next));
   });
 });
 
