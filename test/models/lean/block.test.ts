@@ -76,6 +76,7 @@ describe('a block with its backward pass written out', () => {
     ['windows with padding on a map that is not square', { windowSize: 3 }, 3, [4, 5]],
     ['global attention, terms folded into the product', {}, 0, [4, 6]],
     ['global attention on 34 x 3 tokens, terms added', { embedDim: 6 }, 0, [34, 3]],
+    ['global attention in several chunks', { embedDim: 6 }, 0, [46, 34]],
     ['no relative positions', { useRelPos: false }, 3, [3, 3]],
     ['no bias of queries, keys and values', { qkvBias: false }, 3, [4, 4]],
   ];
