@@ -25,8 +25,8 @@ const LOOK_COST = 1.5;
 const LOOKS = 3;
 /** Weights that boxes alone teach nothing. */
 const MASKS_ONLY = /mask_decoder\.|image_encoder\.neck\./;
-/** Of the time: what all learning may take; the rest is for scoring, which is measured before. */
-const LEARNING_SHARE = 0.9;
+/** Of the time, for everything but reading, writing and what comes late. */
+const USED_SHARE = 0.93;
 
 export interface AdaptRequest {
   /** Changed in place; it ends adapted, or as it was when adaptation did not help. */
@@ -57,6 +57,8 @@ interface Round {
   readonly fold: Fold;
   readonly before: readonly AdaptScore[];
   readonly looks: readonly (readonly (readonly AdaptScore[])[])[];
+  /** What the scores before and the last look took. */
+  readonly scoringMs: number;
 }
 
 interface Choice {
@@ -77,7 +79,7 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
   const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
   if (objects < LEAST_OBJECTS) {
     throw new DataError(
-      `${fields.length} ${fields.length === 1 ? 'image' : 'images'} with ${objects} annotated cells: at least ${LEAST_OBJECTS} are needed, some to learn from and some to test on`,
+      `${fields.length} ${fields.length === 1 ? 'image' : 'images'} with ${objects} annotated ${objects === 1 ? 'cell' : 'cells'}: at least ${LEAST_OBJECTS} are needed, some to learn from and some to test on`,
       { fix: 'annotate a few more cells; five images with some tens of cells are a good beginning' },
     );
   }
@@ -97,15 +99,22 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
         fix: 'annotate a second image, or cells in both halves of this one',
       });
     }
-    const plan = await timePlan(request, folds, started, context);
+    // The rounds share what is left of the time, the last learning, from everything, has one too.
+    const end = started + 1000 * options.budgetSeconds * USED_SHARE;
+    const shareOf = (k: number) => (end - performance.now()) / (folds.length - k + 1);
     const rounds: Round[] = [];
-    for (const [k, { fold, before }] of plan.folds.entries()) {
+    for (const [k, fold] of folds.entries()) {
+      const dearest = Math.max(0, ...rounds.map((round) => round.scoringMs));
+      if (k >= 2 && shareOf(k) < dearest) {
+        context.emit({ kind: 'warning', message: `the time allows ${k} of ${folds.length} rounds` });
+        break;
+      }
       context.emit({
         kind: 'stage',
         title: `Round ${k + 1} of ${folds.length}: learning from ${fold.learn.length}, testing on ${fold.test.length}`,
       });
       restore();
-      rounds.push(await runRound(request, fold, before, trained, plan, random.split(`round/${k}`), context));
+      rounds.push(await runRound(request, fold, trained, shareOf(k), random.split(`round/${k}`), context));
     }
     const before = rounds.flatMap((round) => round.before);
     const after = rounds.flatMap((round, k) => {
@@ -128,7 +137,7 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
         request,
         fields,
         trained,
-        plan.learnMs,
+        end - performance.now(),
         random.split('final'),
         { hooks: [stopAt(stop)] },
         context,
@@ -150,49 +159,31 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
   }
 }
 
-/** Time of each learning, and the scores before, whose time says how dear looking is. */
-async function timePlan(request: AdaptRequest, folds: readonly Fold[], started: number, context: JobContext) {
-  const { thresholds, options } = request;
-  const model = request.rival ?? request.model;
-  const scored: { fold: Fold; before: readonly AdaptScore[] }[] = [];
-  const begun = performance.now();
-  for (const fold of folds) {
-    scored.push({ fold, before: (await scoreAll(model, [thresholds], fold.test, context.signal))[0] ?? [] });
-    context.emit({
-      kind: 'progress',
-      done: scored.length,
-      total: folds.length,
-      unit: 'parts',
-      detail: 'scoring before',
-    });
-  }
-  const scoring = performance.now() - begun;
-  const left = started + 1000 * options.budgetSeconds * LEARNING_SHARE - performance.now();
-  // Looking several times at every threshold is a luxury: where it would take half of the time, one look has to do.
-  const look = LOOK_COST * scoring;
-  const looks = LOOKS * look < left / 2 ? LOOKS : 1;
-  return { folds: scored, looks, learnMs: Math.max(0.2 * left, left - look) / (folds.length + 1) };
-}
-
 async function runRound(
   request: AdaptRequest,
   fold: Fold,
-  before: readonly AdaptScore[],
   trained: readonly string[],
-  plan: { readonly looks: number; readonly learnMs: number },
+  milliseconds: number,
   random: Random,
   context: JobContext,
 ): Promise<Round> {
+  const { model, thresholds, options } = request;
+  const started = performance.now();
+  const [before = []] = await scoreAll(request.rival ?? model, [thresholds], fold.test, context.signal);
+  const scoring = performance.now() - started; // tells how dear looking is
   const looks: AdaptScore[][][] = [];
   const look = async () => {
-    const settings = BOX_THRESHOLDS.map((_, i) => thresholdsWith(request.thresholds, i));
-    looks.push(await scoreAll(request.model, settings, fold.test, context.signal));
+    const settings = BOX_THRESHOLDS.map((_, i) => thresholdsWith(thresholds, i));
+    looks.push(await scoreAll(model, settings, fold.test, context.signal));
   };
-  const every = Math.max(1, Math.round(request.options.steps / LOOKS));
-  const looking = plan.looks === 1 ? {} : { look: { every, run: look } };
-  await learnFrom(request, fold.learn, trained, plan.learnMs, random, looking, context);
+  const scoringMs = (1 + LOOK_COST) * scoring;
+  const learnMs = Math.max(0.1 * milliseconds, milliseconds - scoringMs);
+  // Looking several times is a luxury: where it would take half of the time, one look at the end has to do.
+  const every = Math.max(1, Math.round(options.steps / LOOKS));
+  const looking = LOOKS * LOOK_COST * scoring < learnMs / 2 ? { look: { every, run: look } } : {};
+  await learnFrom(request, fold.learn, trained, learnMs, random, looking, context);
   await look();
-  return { fold, before, looks };
+  return { fold, before, looks, scoringMs };
 }
 
 async function learnFrom(

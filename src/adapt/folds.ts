@@ -9,17 +9,20 @@ export interface Fold {
 }
 
 /**
- * Cross-validation by image; a single image is cut in two halves along its longer side, and objects that reach over the
- * cut are left out of both. Every fold has objects to learn from and to be tested on.
+ * Cross-validation by image; where only one has objects, by its two halves along the longer side, and objects that reach
+ * over the cut are left out of both. Every fold has objects to learn from.
  */
 export function foldsOf(fields: readonly AnnotatedField[], most: number, random: Random): Fold[] {
-  const pieces = fields.length === 1 ? halves(fields[0] as AnnotatedField) : fields;
+  const [first, ...others] = fields.filter((field) => field.boxes.count > 0);
+  const isSingle = first !== undefined && others.length === 0;
+  const pieces = isSingle ? halves(first) : fields;
+  const always = isSingle ? fields.filter((field) => field !== first) : [];
   const count = Math.min(most, pieces.length);
   const order = [...random.permutation(pieces.length)];
   return Array.from({ length: count }, (_, k) => {
     const held = new Set(order.filter((_, i) => i % count === k));
     return {
-      learn: pieces.filter((_, i) => !held.has(i)),
+      learn: [...pieces.filter((_, i) => !held.has(i)), ...always],
       test: pieces.filter((_, i) => held.has(i)),
     };
   }).filter(({ learn }) => learn.some((field) => field.boxes.count > 0));

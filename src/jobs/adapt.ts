@@ -12,7 +12,7 @@ import type { JobContext } from '../core/events.js';
 import { exists, writeFileAtomic } from '../core/files.js';
 import { sha256 } from '../core/hash.js';
 import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
-import { recogniseLayout } from '../data/formats/recognise.js';
+import { type Layout, recogniseLayout } from '../data/formats/recognise.js';
 import type { Sample } from '../data/sample.js';
 import { thresholdSets } from '../segment/thresholds.js';
 import { requireTraining } from '../tf/index.js';
@@ -38,6 +38,8 @@ export interface AdaptResult {
   readonly objects: number;
   readonly isKept: boolean;
   readonly why: string;
+  /** Held-out images, or halves of the only one, that were scored. */
+  readonly tested: number;
   readonly before: number;
   readonly after: number;
   readonly interval: readonly [number, number];
@@ -124,6 +126,7 @@ function summarise(outcome: AdaptOutcome, folder: string, model: string, images:
     images,
     isKept: outcome.decision.isKept,
     why: outcome.decision.why,
+    tested: outcome.before.length,
     before: mean(outcome.before),
     after: mean(outcome.after),
     interval: [outcome.gain.low, outcome.gain.high] as const,
@@ -133,7 +136,7 @@ function summarise(outcome: AdaptOutcome, folder: string, model: string, images:
 }
 
 async function readAll(folder: string, type: FormatName | undefined, context: JobContext): Promise<Sample[]> {
-  const layout = type === undefined ? await recogniseLayout(folder) : { type, options: {} };
+  const layout = type === undefined ? await layoutOf(folder) : { type, options: {} };
   const format = await formatNamed(layout.type, layout.options);
   const refs = await format.list(folder);
   const samples: Sample[] = [];
@@ -152,6 +155,19 @@ async function readAll(folder: string, type: FormatName | undefined, context: Jo
     problems,
     fix: 'mend or remove the files named above',
   });
+}
+
+async function layoutOf(folder: string): Promise<Layout> {
+  try {
+    return await recogniseLayout(folder);
+  } catch (thrown) {
+    if (!(thrown instanceof DataError) || !(await exists(folder))) throw thrown;
+    throw new DataError(`${folder} holds no annotated images that are recognised`, {
+      where: folder,
+      fix: `put beside each image its masks (a.tif and a_masks.tif, one number for each cell), or name the layout with --type: ${FORMAT_NAMES.join(', ')}`,
+      cause: thrown,
+    });
+  }
 }
 
 /** Names of the parts that can be trained, for the command line. */

@@ -130,6 +130,14 @@ describe('folds', () => {
   });
 });
 
+test('images without cells are learnt from beside the only one with cells', () => {
+  const [whole, other] = fields as [AnnotatedField, AnnotatedField];
+  const none = { ...other, boxes: { count: 0, xyxy: new Float32Array() } };
+  const folds = foldsOf([whole, none], 5, new Random(0));
+  expect(folds).toHaveLength(2);
+  for (const { learn } of folds) expect(learn.map(({ id }) => id)).toContain(none.id);
+});
+
 describe('the decision', () => {
   const judge = (before: number[], after: number[]) => {
     const mean = after.reduce((a, b) => a + b, 0) / after.length;
@@ -171,7 +179,7 @@ describe('adapting', () => {
   test('too little to learn from is a clear error', async () => {
     const [field] = fields as [AnnotatedField];
     const one = { ...field, boxes: { count: 1, xyxy: field.boxes.xyxy.slice(0, 4) } };
-    await expect(adapt(request([one]), { emit: silent })).rejects.toThrow(/1 annotated cells: at least 4/);
+    await expect(adapt(request([one]), { emit: silent })).rejects.toThrow(/1 annotated cell: at least 4/);
   });
 });
 

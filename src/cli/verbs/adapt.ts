@@ -60,7 +60,7 @@ export const verb: Verb<AdaptResult> = {
   },
   render: (r) =>
     [
-      `F1 at IoU 0.5 on held-out parts of ${r.images} images: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (gain ${(r.after - r.before).toFixed(3)}, 95 % interval ${r.interval[0].toFixed(3)} to ${r.interval[1].toFixed(3)}).`,
+      `F1 at IoU 0.5 on ${r.tested} held-out parts of ${r.images} ${r.images === 1 ? 'image' : 'images'}: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (gain ${(r.after - r.before).toFixed(3)}, 95 % interval ${r.interval[0].toFixed(3)} to ${r.interval[1].toFixed(3)}).`,
       r.isKept ? `Adapted: ${r.why}.` : `The model was left as it is: ${r.why}.`,
       `Report: ${r.folder}`,
       `Next: cellsam segment more-images --model ${r.model}`,
