@@ -12,7 +12,7 @@ import { learningPlot } from './support/learningPlot.js';
 //   npm run bench -- learning ../shared/data/dsb2018 [out.svg]
 // Prints a table in Markdown; every fourth training image, every second validation image of the shared split.
 
-const STEPS = [20, 40, 80, 160];
+const STEPS = [15, 30, 60, 120];
 const SIDE = 128;
 
 const base = preset('small');
