@@ -13,6 +13,7 @@ import { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
 import { isFinished } from '../train/runFolder.js';
 import { evaluate, evaluateJobOptions } from './evaluate.js';
+import { type FirstMinutes, firstMinutes } from './firstMinutes.js';
 import { modelConfig } from './modelSection.js';
 import { segmentFiles, segmentJob } from './segment.js';
 import { simulateFields } from './simulate.js';
@@ -27,12 +28,17 @@ export interface QuickstartResult {
   readonly interval: readonly [number, number];
   readonly report: string;
   readonly masks: string;
+  readonly first: FirstMinutes;
 }
 
-/** The main job: train a small model on synthetic fields, score it on fields it has not seen, segment some of them. */
+/**
+ * The main job: use the shipped model and adapt it; then train a small model on synthetic fields from nothing, score it on
+ * fields it has not seen, and segment some of them.
+ */
 export async function quickstart(context: JobContext): Promise<QuickstartResult> {
   const { config, folder } = await loadConfig(trainJobOptions, CONFIG);
   const runFolder = config.run.folder;
+  const first = await firstMinutes(`${runFolder}-first`, context);
   const isDone = await isFinished(runFolder);
   if (isDone)
     context.emit({
@@ -84,5 +90,6 @@ export async function quickstart(context: JobContext): Promise<QuickstartResult>
     interval: [f1.low, f1.high],
     report: evaluated.report,
     masks,
+    first,
   };
 }
