@@ -14,7 +14,7 @@ import { saveModelFile } from '../src/weights/modelFile.js';
 
 const SWEEP: Sweep = [
   ['box', [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]],
-  ['sameCell', [0.2, 0.3, 0.4]],
+  ['sameCell', [0.1, 0.15, 0.2, 0.3]],
 ];
 
 /**

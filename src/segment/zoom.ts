@@ -13,9 +13,13 @@ const SCORE = 0.3;
 /** Magnifications nearer to 1 than this are not worth resampling the image. */
 const NEAR = 1.15;
 
+/** How far, in natural logarithms, boxes may be from the wanted side before a look says little. */
+const RELIABLE = 0.5;
+
 /** What the detector finds at one magnification. */
 interface Look {
-  /** Median root of a box's area in px of the image, 0 without boxes. */
+  readonly zoom: number;
+  /** Median root of a box's area in px of the magnified image, 0 without boxes. */
   readonly side: number;
   /** Sum of score times area, as a share of the area that was looked at. */
   readonly cover: number;
@@ -23,18 +27,31 @@ interface Look {
 
 /**
  * By how much an image is best magnified for a model whose training objects had a median side of `wanted` px. The
- * detector looks at it at half size and as it is, and at twice its size where nothing is found; the look in which
- * confident boxes cover most (fragments of large cells cover little) gives the median side.
+ * detector looks at it as it is, at half and at twice its size. Each look estimates the median side; it weighs more when
+ * confident boxes cover much (fragments of large cells cover little) and when they are about as large as wanted (there
+ * the model is at its best).
  *
  * @param image one channel, cells bright
  */
 export async function gaugeZoom(engine: Engine, image: PixelImage, wanted: number): Promise<number> {
   const stretch = stretchOf(image);
-  const look = (zoom: number) => lookAt(engine, image, stretch, zoom);
-  const [small, own] = [await look(0.5), await look(1)];
-  const nothing = small.cover === 0 && own.cover === 0;
-  const best = nothing ? await look(2) : small.cover > own.cover ? small : own;
-  return best.cover === 0 ? 1 : zoomOf(best.side, wanted);
+  const looks: Look[] = [];
+  for (const zoom of [1, 0.5, 2]) looks.push(await lookAt(engine, image, stretch, zoom));
+  const side = sideFrom(looks, wanted);
+  return side === undefined ? 1 : zoomOf(side, wanted);
+}
+
+/** The weighted geometric mean of what looks say of the median side, in px of the image; undefined without boxes. */
+export function sideFrom(looks: readonly Look[], wanted: number): number | undefined {
+  const most = Math.max(...looks.map(({ cover }) => cover));
+  let [sum, weights] = [0, 0];
+  for (const { zoom, side, cover } of looks) {
+    if (side === 0) continue;
+    const weight = (cover / most) * Math.exp(-((Math.log(side / wanted) / RELIABLE) ** 2)) + 1e-9;
+    sum += weight * Math.log(side / zoom);
+    weights += weight;
+  }
+  return weights === 0 ? undefined : Math.exp(sum / weights);
 }
 
 /** The magnification for objects of a median side in px. */
@@ -60,14 +77,14 @@ async function lookAt(engine: Engine, image: PixelImage, stretch: Stretch, zoom:
         const own = detection.scores[k] as number;
         if (own < SCORE) continue;
         const [x0, y0, x1, y1] = boxAt(detection.boxes, k);
-        const area = Math.max(1, (x1 - x0) * (y1 - y0)) / zoom ** 2;
+        const area = Math.max(1, (x1 - x0) * (y1 - y0));
         sides.push(Math.sqrt(area));
-        found += own * area;
+        found += (own * area) / zoom ** 2;
       }
     } finally {
       engine.release(embedding);
     }
   }
   sides.sort((a, b) => a - b);
-  return { side: sides[sides.length >> 1] ?? 0, cover: found / Math.max(1, seen) };
+  return { zoom, side: sides[sides.length >> 1] ?? 0, cover: found / Math.max(1, seen) };
 }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { PixelImage } from '../../src/image/types.js';
 import { loadCellSam } from '../../src/segment/loadCellSam.js';
-import { gaugeZoom, zoomOf } from '../../src/segment/zoom.js';
+import { gaugeZoom, sideFrom, zoomOf } from '../../src/segment/zoom.js';
 import { shippedModel } from '../../src/weights/shippedModel.js';
 
 describe('the model that comes with the project', () => {
@@ -50,6 +50,16 @@ describe('the look that gauges the size of cells', () => {
     expect(zoom).toBeGreaterThan(least);
     expect(zoom).toBeLessThan(most);
     model.dispose();
+  });
+
+  test('looks at sizes that the model knows decide, fragments of large cells do not', () => {
+    const large = { zoom: 0.5, side: 24, cover: 0.2 };
+    const fragments = { zoom: 2, side: 22, cover: 0.005 };
+    expect(sideFrom([large, fragments], 24)).toBeGreaterThan(45);
+    const small = { zoom: 2, side: 22, cover: 0.05 };
+    const guessed = { zoom: 0.5, side: 8, cover: 0.05 };
+    expect(sideFrom([small, guessed], 24)).toBeCloseTo(11, 0);
+    expect(sideFrom([{ zoom: 1, side: 0, cover: 0 }], 24)).toBeUndefined();
   });
 
   test('magnification is bounded, and left out where it would hardly matter', () => {

@@ -3,7 +3,8 @@ import type { Verb } from '../verb.js';
 
 export const verb: Verb<QuickstartResult> = {
   command: 'quickstart',
-  about: 'use the shipped model, adapt it, and train one from nothing, on synthetic fields, in a few minutes (npm start)',
+  about:
+    'use the shipped model, adapt it, and train one from nothing, on synthetic fields, in a few minutes (npm start)',
   examples: [['cellsam quickstart', 'the whole way from images to masks']],
   options: {},
   run: (_args, context) => quickstart(context),
