@@ -46,7 +46,7 @@ export const verb: Verb<TrainResult | TrainPlan> = {
 
 const summary = (r: TrainResult): string =>
   [
-    `Trained ${r.steps} steps on ${r.images['train']} images; F1 at IoU 0.5 on ${r.images['val']} validation images: ${r.bestF1.toFixed(3)}.`,
+    `Trained ${r.steps} steps on ${r.images['train']} images; best F1 on ${r.images['val']} validation images: ${r.bestF1.toFixed(3)}.`,
     `Model: ${r.model}`,
     `Next: cellsam evaluate --run ${r.folder}`,
   ].join('\n');
