@@ -132,10 +132,6 @@ async function trainOn(
   { folder, job, configFolder, config, dataset, validation, saved }: Prepared,
   context: JobContext,
 ): Promise<TrainResult> {
-  await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));
-  await writeEnvironment(folder, { backend: backendInfo(), images: dataset.counts });
-  await writeStatus(folder, { state: 'running', step: saved?.progress.step ?? 0 });
-
   const init = initDetailsOf(job.init);
   const path = initPath(init?.weights ?? '', configFolder);
   const start = () => startModel(config, init, path, new Random(job.train.seed).split('init'), context);
@@ -153,6 +149,10 @@ async function trainOn(
     context,
   );
   try {
+    // Not before the run can begin: a folder with a configuration is a run, and its name is taken.
+    await writeEnvironment(folder, { backend: backendInfo(), images: dataset.counts });
+    await writeStatus(folder, { state: 'running', step: run.progress.step });
+    await writeFileAtomic(join(folder, 'config.yaml'), stringify(job));
     const stopped = await run.go();
     if (stopped !== undefined) context.emit({ kind: 'note', message: `stopped early: ${stopped}` });
     const { best } = run.standing();
@@ -167,14 +167,14 @@ async function trainOn(
       boxThreshold: best.thresholds.box,
     };
   } catch (thrown) {
-    throw await afterFailure(thrown, folder, run);
+    throw await afterFailure(thrown, folder, run, dataset);
   } finally {
     run.dispose();
   }
 }
 
 /** Saves what can be saved and says in the folder why the run stopped; gives the error to throw. */
-async function afterFailure(thrown: unknown, folder: string, run: Run): Promise<unknown> {
+async function afterFailure(thrown: unknown, folder: string, run: Run, dataset: Dataset): Promise<unknown> {
   const { step } = run.progress;
   const best = run.standing().best;
   if (thrown instanceof Interrupted) {
@@ -187,7 +187,12 @@ async function afterFailure(thrown: unknown, folder: string, run: Run): Promise<
   await writeStatus(folder, failure).catch(() => undefined);
   if (!(thrown instanceof NumericError)) return thrown;
   const path = join(folder, 'nonfinite.json');
-  const images = thrown.problems.map(({ where }) => where);
+  const images = thrown.problems.map(({ where }) => {
+    const source = dataset.fields.train.find(({ id }) => id === where)?.source;
+    return source !== undefined && 'ref' in source
+      ? { id: where, files: source.ref.files.map((file) => join(source.root, file)) }
+      : { id: where };
+  });
   await writeFileAtomic(path, JSON.stringify({ step: step + 1, message: thrown.message, images }, null, 2));
   return new NumericError(thrown.message, {
     problems: thrown.problems,

@@ -17,15 +17,20 @@ export interface TimeEstimate {
   readonly secondsPerStep: number;
 }
 
-/** Time of a step, from the model's operations and this machine's speed at matrix products, which is measured. */
+/**
+ * Time of a step, from the model's operations and this machine's speed at matrix products.
+ *
+ * @param rate operations a second; measured when absent
+ */
 export function estimateTime(
   config: ModelConfig,
   options: TrainOptions,
   trained: readonly string[],
+  rate = productRate(),
 ): TimeEstimate {
   const flopsPerImage = stepFlops(config, options, trained);
   const flopsPerStep = flopsPerImage * options.batchSize * options.accumulate;
-  const flopsPerSecond = productRate();
+  const flopsPerSecond = rate;
   const secondsPerStep = flopsPerStep / (EFFICIENCY * flopsPerSecond) + CALLS * options.accumulate;
   return { flopsPerStep, flopsPerSecond, secondsPerStep };
 }
@@ -71,7 +76,7 @@ function stepFlops(config: ModelConfig, options: TrainOptions, trained: readonly
 
 /** Operations in a second of the fastest of a few large products; the first one warms up, others may be disturbed. */
 function productRate(): number {
-  const side = 768;
+  const side = 384;
   let seconds = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 3; i++) {
     const [a, b] = [tf.ones([side, side]), tf.ones([side, side])];
