@@ -1,7 +1,7 @@
 /**
  * All of DSB 2018 rewritten into COCO, label TIFF, npz and TFRecord, read back, and compared pixel for pixel.
  *
- *   npm run bench -- rewrite [every n-th image]
+ *   npm run bench -- rewrite [every n-th image] [layout ...]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { rewriteAndCompare } from '../scripts/rewrite/compare.js';
 import { REWRITES } from '../scripts/rewrite/layouts.js';
 
-const every = Number(process.argv[2] ?? 1);
+const [step, ...layouts] = process.argv.slice(2);
+const every = Number(step ?? 1);
 const folder = await mkdtemp(join(tmpdir(), 'cellsam-rewrite-'));
 try {
-  for (const layout of Object.keys(REWRITES)) {
+  for (const layout of layouts.length > 0 ? layouts : Object.keys(REWRITES)) {
     const start = performance.now();
     const found = await rewriteAndCompare(
       layout,

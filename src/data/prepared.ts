@@ -1,4 +1,4 @@
-import { brightCells } from '../image/channels.js';
+import { brightCells, inChannelOrder } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import { normalise } from '../image/normalise.js';
 import type { Boxes, LabelImage, PixelImage } from '../image/types.js';
@@ -48,8 +48,9 @@ export function prepareFields(
 
 /** Undefined for a sample that cannot train: points, or no annotation at all. */
 export function prepareField(sample: Sample, preprocess: Preprocess): PreparedField | undefined {
-  const { id, image, instances } = sample;
+  const { id, instances } = sample;
   if (instances.kind === 'points' || instances.kind === 'none') return undefined;
+  const image = inChannelOrder(sample.image);
   const { height, width } = image;
   const seen = preprocess === 'percentile' ? brightCells(image) : { image, wasInverted: false };
   const channels = Math.min(3, seen.image.channels.length);

@@ -16,10 +16,10 @@ export interface Frame {
 }
 
 /**
- * The array unpacked last, by file and name. It is the one thing kept between calls: frames of a compressed array are
- * asked for one by one, and each would cost unpacking all of them.
+ * The two arrays unpacked last (images and their labels), by file and name. They are the one thing kept between calls:
+ * frames of a compressed array are asked for one by one, and each would cost unpacking all of them.
  */
-let last: { readonly key: string; readonly bytes: Uint8Array } | undefined;
+let kept: readonly { readonly key: string; readonly bytes: Uint8Array }[] = [];
 
 /** An open npz file; the caller closes it. */
 export class NpzFile {
@@ -101,14 +101,15 @@ export class NpzFile {
 
   async #unpacked(entry: ZipEntry): Promise<Uint8Array> {
     const key = `${this.#path}:${entry.name}:${this.#stamp}`;
-    if (last?.key === key) return last.bytes;
+    const known = kept.find((one) => one.key === key);
+    if (known !== undefined) return known.bytes;
     if (entry.size > MAX_PACKED)
       throw new DataError(`${this.#path}/${entry.name} unpacks to ${entry.size} bytes`, {
         where: this.#path,
         fix: 'save it again uncompressed, `numpy.savez(new, **numpy.load(old))`: then single frames are read',
       });
     const bytes = await this.#zip.read(entry, MAX_PACKED);
-    last = { key, bytes };
+    kept = [{ key, bytes }, ...kept.slice(0, 1)];
     return bytes;
   }
 
