@@ -3,11 +3,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { DataError, Interrupted, OutputError, PartialError, type Problem, reason } from '../core/errors.js';
+import {
+  DataError,
+  Interrupted,
+  OutputError,
+  PartialError,
+  type Problem,
+  reason,
+  SetupError,
+} from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { boxesFrom } from '../image/boxes.js';
+import { estimateMemory } from '../models/memory.js';
 import type { OpenedImage } from '../segment/imageFile.js';
 import { type CellSegmenter, loadCellSam, openOnnx } from '../segment/loadCellSam.js';
+import { parseBytes, tileWithin, wholePixels } from '../segment/memoryPlan.js';
 import { segmentOptions } from '../segment/options.js';
 import { existingOutputs, outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs.js';
 import { readAhead } from '../segment/readAhead.js';
@@ -43,6 +53,11 @@ export const segmentJob = z.strictObject({
     .enum(['tensorflow', 'onnx'])
     .default('tensorflow')
     .describe('what computes: TensorFlow, or ONNX Runtime (model: an exported folder, or a model file)'),
+  maxMemory: z
+    .string()
+    .refine((text) => parseBytes(text) !== undefined, 'must be an amount of memory such as `4 GB`')
+    .optional()
+    .describe('memory of the whole program, e.g. `4 GB`: images that need more are segmented tile by tile'),
   segment: segmentOptions.prefault({}).describe('how cells are made'),
 });
 
@@ -89,11 +104,18 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
   let done = paths.length - wanted.length;
   try {
     const threads = config.threads ?? (wanted.length < FEW_IMAGES ? 0 : 1);
-    for await (const result of readAhead(wanted, threads, STREAMED_PIXELS)) {
+    const inFlight = Math.min(wanted.length, 2 + Math.max(1, threads));
+    const maxBytes = parseBytes(config.maxMemory ?? '');
+    const limit = { maxBytes, modelBytes: maxBytes === undefined ? 0 : bytesOf(model, config.engine) };
+    const largest =
+      limit.maxBytes === undefined
+        ? STREAMED_PIXELS
+        : Math.min(STREAMED_PIXELS, wholePixels(limit.maxBytes, limit.modelBytes, inFlight));
+    for await (const result of readAhead(wanted, threads, largest)) {
       const { path } = result;
       try {
         if ('failure' in result) throw result.failure;
-        const finished = await one(path, result.opened, model, config, boxes, context);
+        const finished = await one(path, result.opened, { model, config, boxes, limit }, context);
         await behind;
         behind = finished.save().then(
           (files) => void images.push({ path, cells: finished.cells, files }),
@@ -156,17 +178,33 @@ async function sortOut(paths: readonly string[], { save, out, overwrite }: Segme
   return sorted;
 }
 
+/** What the program and its model take. @throws SetupError where that is not known */
+function bytesOf(cells: CellSegmenter, engine: SegmentJob['engine']): number {
+  if (engine === 'onnx')
+    throw new SetupError('what a model takes on ONNX Runtime is not known', {
+      where: '--max-memory',
+      fix: 'leave it out, or use --engine tensorflow',
+    });
+  return estimateMemory(cells.model.config, { what: 'forward', batchSize: 1 }).total;
+}
+
 interface Finished {
   readonly cells: number;
   save(): Promise<readonly string[]>;
 }
 
+/** What all images of a run have in common. */
+interface Common {
+  readonly model: CellSegmenter;
+  readonly config: SegmentJob;
+  readonly boxes: BoxTable | undefined;
+  readonly limit: { readonly maxBytes: number | undefined; readonly modelBytes: number };
+}
+
 async function one(
   path: string,
   { image, source, close }: OpenedImage,
-  model: CellSegmenter,
-  config: SegmentJob,
-  boxes: BoxTable | undefined,
+  { model, config, boxes, limit }: Common,
   context: JobContext,
 ): Promise<Finished> {
   try {
@@ -178,9 +216,14 @@ async function one(
       if (given !== undefined)
         throw new OutputError(`${path} is too large for given boxes`, { fix: 'cut it into parts' });
       const { height, width } = source;
-      const tiles = model.tilesFor(height, width) ?? { tile: Math.max(height, width), overlap: 0 };
+      const usual = model.tilesFor(height, width) ?? { tile: Math.max(height, width), overlap: 0 };
+      const tile =
+        limit.maxBytes === undefined
+          ? usual.tile
+          : tileWithin(limit.maxBytes, limit.modelBytes, width, usual.tile);
+      const overlap = Math.min(usual.overlap, Math.floor(tile / 2));
       const target = outputPath(path, 'tiff', config.out);
-      const count = await segmentSlide(source, model, { target, ...tiles }, context);
+      const count = await segmentSlide(source, model, { target, tile, overlap }, context);
       return { cells: count, save: async () => [target] };
     }
     const signal = context.signal === undefined ? {} : { signal: context.signal };

@@ -18,6 +18,8 @@ export interface LargeOptions {
   readonly overlap: number;
   /** Magnification of every tile; 1 when absent. */
   readonly zoom?: number;
+  /** Replaces the box threshold in every tile. */
+  readonly boxThreshold?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }
@@ -52,6 +54,7 @@ export async function segmentLarge(
       const request = {
         stretch,
         ...(options.zoom === undefined ? {} : { zoom: options.zoom }),
+        ...(options.boxThreshold === undefined ? {} : { boxThreshold: options.boxThreshold }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       };
       const cells = await segmenter.segment(await source.read(tile), request);

@@ -9,7 +9,9 @@ import type { Cells } from './cells.js';
 import type { Engine } from './engine.js';
 import { OnnxEngine } from './engines/onnx.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
+import { areSmall, GAUGING } from './gauge.js';
 import { segmentTiled } from './large.js';
+import { enhanced } from './lowContrast.js';
 import type { SegmentOptions } from './options.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
 import type { Thresholds } from './thresholds.js';
@@ -73,16 +75,32 @@ export class CellSegmenter {
     given: PixelImage,
     request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
   ): Promise<Cells> {
-    const image = this.asSeen(given);
-    const { boxes, ...rest } = request;
-    const hasPrompts = boxes !== undefined || rest.prompts !== undefined;
-    const zoom = rest.zoom ?? (hasPrompts ? 1 : await this.zoomFor(image));
-    const tiles = this.tilesFor(image.height, image.width, zoom);
-    if (boxes === undefined && rest.prompts === undefined && tiles !== undefined) {
-      return segmentTiled(this.segmenter, image, { ...tiles, ...rest, zoom });
+    const { lowContrast, gaugeCellSize } = this.segmenter.options;
+    const clear: ReturnType<typeof enhanced> = lowContrast ? enhanced(given) : { image: given };
+    const image = this.asSeen(clear.image);
+    const { boxes, ...asked } = request;
+    const rest = {
+      ...(clear.boxThreshold === undefined ? {} : { boxThreshold: clear.boxThreshold }),
+      ...asked,
+    };
+    if (boxes !== undefined || rest.prompts !== undefined) {
+      const prompts = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
+      return this.segmenter.segment(image, { zoom: 1, ...rest, ...prompts });
     }
-    const prompts = boxes === undefined ? {} : { boxes: isBoxes(boxes) ? boxes : boxesFrom(boxes) };
-    return this.segmenter.segment(image, { ...rest, ...prompts, zoom });
+    const zoom = rest.zoom ?? (await this.zoomFor(image));
+    const tiles = gaugeCellSize ? this.#gaugingTiles(image) : this.tilesFor(image.height, image.width, zoom);
+    if (tiles !== undefined) {
+      const cells = await segmentTiled(this.segmenter, image, { ...tiles, ...rest, zoom });
+      if (!gaugeCellSize || areSmall(cells.labels)) return cells;
+    }
+    return this.segmenter.segment(image, { ...rest, zoom });
+  }
+
+  /** The published tiles, unless others are asked for. */
+  #gaugingTiles({ height, width }: PixelImage) {
+    const { tile, overlap = GAUGING.overlap } = this.segmenter.options;
+    const side = tile > 0 ? tile : GAUGING.tile;
+    return Math.max(height, width) > side ? { tile: side, overlap } : undefined;
   }
 
   /** Magnification of a whole image, as `asSeen` gives it: 1 unless the model keeps the pixels' size. */

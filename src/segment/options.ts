@@ -13,6 +13,20 @@ export const segmentOptions = z.strictObject({
     .enum(['keep', 'inner', 'published'])
     .default('keep')
     .describe('clear the boundary pixels of cells: on all sides, or on two sides as published'),
+  smooth: z
+    .boolean()
+    .default(false)
+    .describe('smooth outlines as CellSAM can: small pieces and holes go, opening, closing, blur'),
+  lowContrast: z
+    .boolean()
+    .default(false)
+    .describe('enhance images that are low in contrast, as CellSAM can; needs the whole image'),
+  gaugeCellSize: z
+    .boolean()
+    .default(false)
+    .describe(
+      'segment in tiles first, and as a whole if the median cell is 0.2 % of the image or larger, as CellSAM can',
+    ),
   fit: z
     .enum(['auto', 'native', 'pad', 'stretch'])
     .default('auto')

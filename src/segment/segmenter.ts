@@ -11,6 +11,7 @@ import type { Embedding, Engine } from './engine.js';
 import { MaskCanvas } from './merge.js';
 import { type SegmentOptions, segmentOptions } from './options.js';
 import { type Fit, type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
+import { smoothCells } from './smooth.js';
 import { boxThreshold, type Thresholds, thresholdSets } from './thresholds.js';
 
 export interface SegmentRequest {
@@ -22,6 +23,8 @@ export interface SegmentRequest {
   readonly stretch?: Stretch;
   /** Magnification for models that keep the pixels' size; 1 when absent. */
   readonly zoom?: number;
+  /** Replaces the box threshold, before the scores of the image move it. */
+  readonly boxThreshold?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }
@@ -81,7 +84,8 @@ export class Segmenter {
     if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
     const embedding = await timed('encode', () => this.engine.encode(frame.data, 1, frame.detector));
     try {
-      const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame)));
+      const found =
+        prompts ?? (await timed('detect', () => this.#found(embedding, frame, request.boxThreshold)));
       const canvas = this.#canvas(image, frame);
       const scores = await timed('decode', () => this.#draw(canvas, embedding, found, request.signal));
       return this.#cells(image, frame, scores, canvas, timings);
@@ -91,13 +95,11 @@ export class Segmenter {
   }
 
   /** The detector's boxes above the threshold that start inside the content. */
-  async #found(embedding: Embedding, frame: Frame): Promise<ScoredPrompt[]> {
+  async #found(embedding: Embedding, frame: Frame, box = this.thresholds.box): Promise<ScoredPrompt[]> {
     const [detection] = await this.engine.detect(embedding, this.thresholds.sameCell);
     if (detection === undefined) return [];
     const { scores, boxes } = detection;
-    const limit = this.engine.hasDynamicThreshold
-      ? boxThreshold(scores, this.thresholds)
-      : this.thresholds.box;
+    const limit = this.engine.hasDynamicThreshold ? boxThreshold(scores, { ...this.thresholds, box }) : box;
     const kept: number[] = [];
     for (let i = 0; i < boxes.count; i++) {
       const [x0, y0, x1, y1] = boxAt(boxes, i);
@@ -151,8 +153,9 @@ export class Segmenter {
     canvas: MaskCanvas | undefined,
     timings: Readonly<Record<string, number>>,
   ): Cells {
-    const { minSize, fillHoles, boundaries } = this.options;
-    const drawn = (canvas ?? this.#canvas(image, frame)).labels();
+    const { minSize, fillHoles, boundaries, smooth } = this.options;
+    const rough = (canvas ?? this.#canvas(image, frame)).labels();
+    const drawn = smooth ? smoothCells(rough) : rough;
     const { labels, ids } = clean(drawn, minSize, fillHoles);
     return new Cells({
       labels: boundaries === 'keep' ? labels : removeBoundaries(labels, boundaries),
