@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
+import { adaptPage } from '../adapt/adaptPage.js';
 import { annotatedFields } from '../adapt/annotated.js';
 import { FeatureCache } from '../adapt/featureCache.js';
 import { adaptOptions, PARTS } from '../adapt/options.js';
@@ -112,6 +113,14 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     const result = summarise(outcome, folder, outcome.decision.isKept ? target : base, fields.length);
     const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
     await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details: outcome }, null, 2));
+    const madeFrom = [
+      ['Images', `${fields.length} of ${source}, ${objects} annotated cells`],
+      ['Model', base],
+      ['SHA-256 of the model', hash],
+    ] as const;
+    const title = `Adaptation to ${basename(resolve(source))}`;
+    const page = await adaptPage(title, outcome, madeFrom, JSON.stringify(options, null, 2));
+    await writeFileAtomic(join(folder, 'report.html'), page);
     return { ...result, objects };
   } finally {
     if (model !== whole) whole.dispose();

@@ -28,6 +28,10 @@ export const verb: Verb<FewshotJobResult> = {
     'boxes-only': { type: 'boolean', default: false, describe: 'forget the masks of the annotated images' },
     budget: { type: 'string', default: '10m', describe: 'time for each adaptation, e.g. 90s, 10m' },
     steps: { type: 'number', describe: 'steps at most, of each round' },
+    parts: {
+      type: 'string',
+      describe: 'what is trained, with commas: detector, queries, neck, decoder, encoder',
+    },
     views: { type: 'number', describe: 'views at most, of all annotated images together' },
     folds: { type: 'number', describe: 'rounds of cross-validation at most' },
     out: { type: 'string', describe: 'folder to write; runs/fewshot-<data set> when absent' },
@@ -41,6 +45,7 @@ export const verb: Verb<FewshotJobResult> = {
         ),
       ),
       kinds: args['kinds'] === undefined ? undefined : String(args['kinds']).split(','),
+      parts: args['parts'] === undefined ? undefined : String(args['parts']).split(','),
       shots: numbers(args['shots']),
       boxesOnly: args['boxes-only'],
       budgetSeconds: await parseSeconds(args['budget'] as string, '--budget'),

@@ -225,3 +225,28 @@ export function learningPlot(
     ],
   } as object);
 }
+
+/** F1 before and after, one line an image: a hollow mark before, a filled one after. */
+export function pairPlot(
+  pairs: readonly { readonly id: string; readonly before: number; readonly after: number }[],
+): Promise<string> {
+  const y = { field: 'id', type: 'nominal', sort: null, title: null, axis: { labelLimit: 260 } };
+  const x = (field: string) => ({ field, type: 'quantitative', title: 'F1 at IoU 0.5', scale: unit });
+  const [first, second] = COLOURS;
+  return svgOf({
+    data: { values: pairs },
+    height: { step: 20 },
+    width: 420,
+    layer: [
+      {
+        mark: { type: 'rule', color: 'currentColor', opacity: 0.5 },
+        encoding: { y, x: x('before'), x2: { field: 'after' } },
+      },
+      { mark: { type: 'point', size: 60, strokeWidth: 2, color: second }, encoding: { y, x: x('before') } },
+      {
+        mark: { type: 'point', filled: true, opacity: 1, size: 70, shape: 'diamond', color: first },
+        encoding: { y, x: x('after') },
+      },
+    ],
+  } as object);
+}
