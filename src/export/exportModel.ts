@@ -6,6 +6,7 @@ import type { PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import { usualOpset } from './onnx/convert.js';
 import { boxDecoderProgram } from './programs/boxDecoder.js';
+import { candidatesProgram } from './programs/candidates.js';
 import { type DecoderMasks, decoderProgram } from './programs/decoder.js';
 import { detectorProgram } from './programs/detector.js';
 import { encoderProgram } from './programs/encoder.js';
@@ -57,6 +58,7 @@ export function programsOf(model: CellSam, masks: DecoderMasks = 'single'): Prog
     decoderProgram(model, masks),
     boxDecoderProgram(model),
     segmentBoxesProgram(model),
+    candidatesProgram(model),
   ];
 }
 

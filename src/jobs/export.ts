@@ -23,6 +23,7 @@ export const exportJobOptions = z.strictObject({
     .array(z.enum(['float16', 'int8']))
     .default([])
     .describe('further ONNX files'),
+  licence: z.string().optional().describe('SPDX licence of the weights, where the model does not tell it'),
   masks: z
     .enum(['single', 'all'])
     .default('single')
@@ -38,7 +39,8 @@ export async function exportJob(job: ExportJob, context: JobContext): Promise<Ex
   try {
     const images = job.verify ? await imagesOf(job, model) : [];
     const { to, out, smaller, masks, opset } = job;
-    const { thresholds, training, licence } = card;
+    const { thresholds, training } = card;
+    const licence = job.licence ?? card.licence;
     const made = { thresholds, training, licence };
     return await exportModel(model, { to, out, smaller, masks, opset, images, ...made }, context);
   } finally {

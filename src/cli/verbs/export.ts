@@ -44,12 +44,13 @@ export const verb: Verb<ExportResult> = {
       default: 'single',
       describe: "the decoder's masks: single (CellSAM's) or all (SAM's four)",
     },
+    licence: { type: 'string', describe: 'SPDX licence of the weights, for packages' },
     opset: { type: 'number', default: 17, describe: 'ONNX operator set, 17 to 20' },
   },
-  run: ({ model, to, out, verify, images, smaller, masks, opset }, context) =>
+  run: ({ model, to, out, verify, images, smaller, masks, licence, opset }, context) =>
     exportJob(
       parseExportJob({
-        ...{ model, out, verify, masks, opset },
+        ...{ model, out, verify, masks, licence, opset },
         ...{ to: list(to), images: list(images), smaller: list(smaller) },
       }),
       context,

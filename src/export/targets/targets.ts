@@ -5,6 +5,7 @@ export const targets = {
   savedmodel: async (): Promise<Target> => (await import('./savedmodel.js')).target,
   onnx: async (): Promise<Target> => (await import('./onnx.js')).target,
   tfjs: async (): Promise<Target> => (await import('./tfjs.js')).target,
+  bioimageio: async (): Promise<Target> => (await import('./bioimageio.js')).target,
 } as const;
 
 export type TargetName = keyof typeof targets;

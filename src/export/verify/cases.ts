@@ -62,6 +62,9 @@ export class CaseMaker {
     }
     const whole = of('segment_boxes');
     if (whole !== undefined) yield this.#segmented(whole);
+    const both = of('candidates');
+    if (both !== undefined)
+      yield this.#case(both, { image: this.#pixels(frames[0]?.['image'] as SessionArray) });
   }
 
   #case(program: Program, inputs: SessionArrays, sizes: Sizes = {}): Case {
@@ -118,6 +121,17 @@ export class CaseMaker {
       orig_im_size: float([2], Float32Array.of(height, width)),
     };
     return this.#case(program, inputs, { P: count, N: n, H: height, W: width });
+  }
+
+  /** A normalised image as values 0..255. */
+  #pixels({ shape, data }: SessionArray): SessionArray {
+    const { pixelMean, pixelStd } = this.#model.config;
+    const plane = data.length / 3;
+    const values = Float32Array.from(data as Float32Array, (v, i) => {
+      const c = Math.floor(i / plane);
+      return Math.min(255, Math.max(0, v * (pixelStd[c] as number) + (pixelMean[c] as number)));
+    });
+    return float(shape, values);
   }
 
   /** The first image as a picture of bytes. */

@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { ExportError, SetupError } from '../../core/errors.js';
+import { writeFileAtomic } from '../../core/files.js';
+import { sha256 } from '../../core/hash.js';
+import { npyOf } from '../../io/npyWrite.js';
+import { writeZip } from '../../io/zipWrite.js';
+import { OnnxSession, onnxRuntime, type SessionArray } from '../../segment/engines/onnxSession.js';
+import { backendInfo } from '../../tf/index.js';
+import { describePackage, type PackageFile, packageReadme } from '../bioimageio/description.js';
+import { toOnnx } from '../onnx/convert.js';
+import { writeOnnx } from '../onnx/write.js';
+import { addProgram } from '../tensorflow/convert.js';
+import { GraphDef } from '../tensorflow/graphDef.js';
+import { writeGraphModel } from '../tensorflow/graphModel.js';
+import { writeSavedModel } from '../tensorflow/savedModel.js';
+import { fuse } from '../trace/fuse.js';
+import { copyGraph } from '../trace/graph.js';
+import { type ExportSource, LIMIT, type Target, type Traced } from './target.js';
+
+const PROGRAM = 'candidates';
+
+/** TensorFlow's version where it is not the backend. */
+const USUAL_TENSORFLOW = '2.21.0';
+
+export const target: Target = {
+  about: 'a bioimage.io 0.5 package of the detector: three forms, test tensors, description',
+  programs: [PROGRAM],
+  async write(source, folder) {
+    const [traced] = source.traced;
+    const test = source.cases.find(({ program }) => program === PROGRAM);
+    if (traced === undefined || test === undefined)
+      throw new ExportError('a bioimage.io package holds test tensors, which come with verification', {
+        fix: 'leave out --no-verify',
+      });
+    await mkdir(folder, { recursive: true });
+    const graph = copyGraph(traced.graph);
+    fuse(graph);
+    await writeOnnx(toOnnx(graph, source.opset), join(folder, 'candidates.onnx'));
+    await writeArchives(traced, folder);
+    const [image, candidates] = [test.inputs['image'], test.outputs[PROGRAM]] as [SessionArray, SessionArray];
+    for (const [name, { shape, data }] of [
+      ['test_input', image] as const,
+      ['test_output', candidates] as const,
+    ])
+      await writeFileAtomic(join(folder, `${name}.npy`), npyOf(data as Float32Array, shape));
+    await writeTexts(source, candidates.shape[1] ?? 0, folder);
+    const package_ = join(folder, 'package.zip');
+    const names = (await readdir(folder)).filter((name) => name !== 'package.zip');
+    await writeZip(package_, await entries(folder, names));
+    return [{ path: package_, bytes: (await readFile(package_)).length }];
+  },
+  async open(_, folder, note) {
+    try {
+      await onnxRuntime();
+    } catch (thrown) {
+      if (!(thrown instanceof SetupError)) throw thrown;
+      note(`the package is not verified: ${thrown.message}`);
+      return [];
+    }
+    const session = await OnnxSession.open(join(folder, 'candidates.onnx'));
+    const run = (_program: string, inputs: Parameters<OnnxSession['run']>[0]) => session.run(inputs);
+    return [{ name: 'onnxruntime-node', limit: LIMIT, run, dispose: () => session.dispose() }];
+  },
+};
+
+/** The forms that are folders, which the format wants as archives. */
+async function writeArchives(traced: Traced, folder: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'cellsam-package-'));
+  try {
+    const saved = new GraphDef();
+    const signature = addProgram(traced, saved, '');
+    await writeSavedModel(saved, { serving_default: signature }, join(scratch, 'saved_model'));
+    const graph = new GraphDef();
+    await writeGraphModel(graph, addProgram(traced, graph, ''), join(scratch, 'tfjs'));
+    for (const name of ['saved_model', 'tfjs']) {
+      const own = join(scratch, name);
+      await writeZip(join(folder, `${name}.zip`), await entries(own, await readdir(own)));
+    }
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+}
+
+async function writeTexts(source: ExportSource, candidates: number, folder: string): Promise<void> {
+  const file = async (name: string): Promise<PackageFile> => ({
+    source: name,
+    sha256: await hashOf(join(folder, name)),
+  });
+  const files = {
+    input: await file('test_input.npy'),
+    output: await file('test_output.npy'),
+    onnx: await file('candidates.onnx'),
+    savedModel: await file('saved_model.zip'),
+    tfjs: await file('tfjs.zip'),
+  };
+  const { tensorflow = USUAL_TENSORFLOW, tfjs } = backendInfo();
+  const { config, licence, training, opset } = source;
+  const facts = { licence, candidates, opset, versions: { tensorflow, tfjs } };
+  await writeFileAtomic(join(folder, 'rdf.yaml'), stringify(describePackage(config, files, facts)));
+  const differences = [`at most ${LIMIT} in every form, or this package would not have been written`];
+  await writeFileAtomic(join(folder, 'README.md'), packageReadme(config, { training, licence, differences }));
+}
+
+async function entries(folder: string, names: readonly string[]) {
+  const read = async (name: string) => ({ name, data: await readFile(join(folder, name)) });
+  return Promise.all(names.map(read));
+}
+
+const hashOf = async (path: string): Promise<string> => sha256(await readFile(path));
