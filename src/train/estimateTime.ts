@@ -4,10 +4,10 @@ import { tf } from '../tf/index.js';
 import { recomputes } from './gradients.js';
 import type { TrainOptions } from './options.js';
 
-/** Share of the machine's matrix-product rate that training reaches; measured, see docs/training.md. */
+/** Share of the machine's matrix-product rate that training is taken to reach; an assumption, not measured. */
 const EFFICIENCY = 0.5;
-/** Calls of TensorFlow cost their time however small the tensors are: seconds for a batch. */
-const CALLS = 0.25;
+/** Calls of TensorFlow cost their time however small the tensors are: CPU seconds of a tiny step on views of 64 px. */
+const CALLS = 0.3;
 
 /** An estimate of what a step costs. */
 export interface TimeEstimate {
