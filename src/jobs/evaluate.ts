@@ -42,7 +42,7 @@ export const evaluateJobOptions = z.strictObject({
 export type EvaluateJob = z.infer<typeof evaluateJobOptions>;
 
 /** Data sets to score on. */
-const evaluationOptions = z.strictObject({
+export const evaluationOptions = z.strictObject({
   datasets: z
     .record(
       z.string(),
@@ -55,7 +55,8 @@ const evaluationOptions = z.strictObject({
     .describe('data sets by the name that the report shows'),
 });
 
-const EVALUATION_PATHS = [...DATA_PATHS.map((key) => `datasets.*.data.${key}`), 'datasets.*.groups'];
+/** Keys of a list of data sets that hold paths; see config/load.ts. */
+export const EVALUATION_PATHS = [...DATA_PATHS.map((key) => `datasets.*.data.${key}`), 'datasets.*.groups'];
 
 interface Wanted {
   readonly name: string;
