@@ -64,6 +64,10 @@ export const verb: Verb<SegmentSummary> = {
       type: 'string',
     },
     threads: { describe: 'threads that decode images ahead', type: 'number' },
+    zoom: {
+      describe: 'magnification for models with dense proposals; from the cells’ size when absent',
+      type: 'number',
+    },
     tile: {
       describe: 'side of tiles in pixels; 0: chosen by the model and the image',
       type: 'number',
@@ -106,6 +110,7 @@ function jobOf(args: VerbArguments): SegmentJob {
       lowContrast: args['low-contrast'],
       gaugeCellSize: args['gauge-cell-size'],
       scaling: args['scaling'],
+      zoom: args['zoom'],
       tile: args['tile'],
       overlap: args['overlap'],
     },
