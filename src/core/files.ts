@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OutputError, reason } from './errors.js';
 
@@ -41,6 +41,31 @@ export async function writeAtomic(path: string, write: (temporary: string) => Pr
 /** A name in the same folder that no other process uses and that every listing of ours skips. */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
+}
+
+/** An hour without a change: a writer that is alive writes more often. */
+const STALE_MS = 3_600_000;
+
+/** Removes temporaries of a file that a killed process has left: none running here has its number, and it is an hour old. */
+export async function removeStale(path: string, now: number = Date.now()): Promise<void> {
+  const prefix = `.${basename(path)}.tmp-`;
+  const names = await readdir(dirname(path)).catch(() => []);
+  for (const name of names.filter((n) => n.startsWith(prefix))) {
+    const own = join(dirname(path), name);
+    const pid = Number(name.slice(prefix.length).split('-')[0]);
+    const found = await stat(own).catch(() => undefined);
+    if (found === undefined || now - found.mtimeMs < STALE_MS || isRunning(pid)) continue;
+    await rm(own, { force: true, recursive: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0); // asks, and sends nothing
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 export async function exists(path: string): Promise<boolean> {

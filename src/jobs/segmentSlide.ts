@@ -1,6 +1,6 @@
 import { OutputError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { writeAtomic } from '../core/files.js';
+import { removeStale, writeAtomic } from '../core/files.js';
 import { TiffWriter } from '../io/tiff/write.js';
 import { segmentLarge } from '../segment/large.js';
 import type { CellSegmenter } from '../segment/loadCellSam.js';
@@ -15,7 +15,7 @@ export interface SlideRequest {
 
 /**
  * Segments an image that does not fit into memory: it is read tile by tile, and labels go to a TIFF row of tiles by row of
- * tiles. The file appears under its name when it is whole; a run that was killed leaves none and begins again.
+ * tiles. The file appears under its name when it is whole; what a killed run left of it is removed, and it begins again.
  *
  * @returns number of cells
  */
@@ -27,6 +27,7 @@ export async function segmentSlide(
 ): Promise<number> {
   const { height, width, pixelSizeUm } = source;
   let cells = 0;
+  await removeStale(target);
   await writeAtomic(target, async (temporary) => {
     const writer = await TiffWriter.create(temporary, { height, width, bits: 32, tile: 256, pixelSizeUm });
     try {
