@@ -55,7 +55,7 @@ export async function loadConfig<S extends z.ZodType>(
       {
         where: title,
         problems,
-        fix: 'all keys are described in the options.ts of each part below src/',
+        fix: 'docs/configuration.md describes every key',
       },
     );
   }

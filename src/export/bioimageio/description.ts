@@ -129,7 +129,7 @@ Licence of the weights: ${facts.licence}.
 
 ## Validation
 
-The three forms were compared with the model that they were made from, on the test input; largest difference relative to
+The ONNX form was compared with the model that it was made from, on the test input; largest difference relative to
 the largest value: ${facts.differences.length === 0 ? 'not compared' : facts.differences.join('; ')}.
 How well the model finds cells is measured with \`cellsam evaluate\` on images of your own kind.
 `;
