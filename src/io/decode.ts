@@ -114,7 +114,9 @@ async function readMatImage(bytes: Uint8Array, path: string, variable?: string):
   const { readMat } = await import('./mat.js');
   const arrays = readMat(bytes, path);
   const images = [...arrays].filter(([, { shape }]) => shape.every((n) => n > 1));
-  const found = variable === undefined && images.length === 1 ? images[0]?.[1] : arrays.get(variable ?? '');
+  // `inst_map` is what HoVer-Net and its kin call the label image beside their other maps.
+  const usual = images.length === 1 ? images[0]?.[1] : arrays.get('inst_map');
+  const found = variable === undefined ? usual : arrays.get(variable);
   if (found === undefined)
     throw new DataError(
       `${path} has ${variable === undefined ? 'several arrays' : `no array \`${variable}\``}: ${[...arrays.keys()].join(', ') || 'none'}`,
