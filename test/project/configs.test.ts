@@ -20,7 +20,7 @@ describe('the configurations that come with the project', () => {
     async (name) => {
       const { config, folder } = await loadConfig(trainJobOptions, `configs/${name}`, [], TRAIN_JOB_PATHS);
       expect(readFileSync(`configs/${name}`, 'utf8').split('\n')[0]).toMatch(
-        /^# (npm start|node bin\/cellsam\.mjs train --config configs\/)/,
+        /^# (npm start|node bin\/cellsam\.mjs (train --config|check) configs\/)/,
       );
       const plan = await planTraining(config, folder, { emit: () => {} });
       expect(plan.trainedParameters).toBeGreaterThan(0);
