@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -207,7 +207,11 @@ describe('the golden model as ONNX', () => {
 
   testWithPython('Python’s checker and runtime agree', ['onnx', 'onnxruntime'], async () => {
     const cases = new Map<string, NamedArray>();
-    const programs = programsOf(golden.model, 'all');
+    // Those of other targets have no file in this folder.
+    const programs = programsOf(golden.model, 'all').filter(({ name }) =>
+      existsSync(join(out, 'onnx', `${name}.onnx`)),
+    );
+    expect(programs.length).toBeGreaterThan(3);
     let number = 0;
     for await (const { program, inputs, outputs } of new CaseMaker(golden.model, images).cases(programs)) {
       number++;
