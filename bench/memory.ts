@@ -121,7 +121,10 @@ function compare(name: string): void {
   if (run.status !== 0 || line === undefined) throw new Error(`${name}: ${run.stderr}`);
   const { peak, before, seconds } = JSON.parse(line) as { peak: number; before: number; seconds: number };
   const estimate = estimateMemory(configOf(one), one.request).total / 2 ** 20;
-  const verdict = one.limit === undefined ? '' : `, wanted at most ${one.limit} GiB: ${peak <= one.limit * 1024 ? 'met' : 'not met'}`; // biome-ignore format: one line
+  const verdict =
+    one.limit === undefined
+      ? ''
+      : `, wanted at most ${one.limit} GiB: ${peak <= one.limit * 1024 ? 'met' : 'not met'}`;
   console.log(
     `${name.padEnd(8)} peak ${gib(peak)} (${gib(before)} before the step), estimate ${gib(estimate)} (${(100 * (estimate / peak - 1)).toFixed(0)} %), ${seconds.toFixed(1)} s${verdict}   ${one.about}`,
   );

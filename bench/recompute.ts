@@ -53,7 +53,9 @@ try {
   const difference = (upTo: number) =>
     Math.max(...on.slice(0, upTo).map((loss, i) => Math.abs(loss / (off[i] as number) - 1)));
   for (const upTo of [1, 10, 50, 100, 200].filter((n) => n <= steps))
-    console.log(`steps 1 to ${upTo}: losses differ by at most ${difference(upTo).toExponential(1)} of themselves, last ${on[upTo - 1]?.toFixed(5)} and ${off[upTo - 1]?.toFixed(5)}`); // biome-ignore format: one line
+    console.log(
+      `steps 1 to ${upTo}: losses differ by at most ${difference(upTo).toExponential(1)} of themselves, last ${on[upTo - 1]?.toFixed(5)} and ${off[upTo - 1]?.toFixed(5)}`,
+    );
   console.log(`wanted: at most 1e-4; ${difference(steps) <= 1e-4 ? 'met' : 'not met'}`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -32,7 +32,10 @@ function measure(): void {
     optimiser.apply(grads, () => 1e-5);
     tf.dispose([...grads.values()]);
   };
-  report(Array.from({ length: steps }, () => timed(step)), peak); // biome-ignore format: short
+  report(
+    Array.from({ length: steps }, () => timed(step)),
+    peak,
+  );
 }
 
 if (process.argv.includes('--child')) measure();

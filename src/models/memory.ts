@@ -95,7 +95,7 @@ function vitParts(config: ModelConfig, request: MemoryRequest, isTrained: (name:
   return Array.from({ length: vit.depth }, (_, i) => {
     const isGlobal = vit.windowSize === 0 || vit.globalAttnIndexes.includes(i);
     const side = isGlobal ? grid : vit.windowSize;
-    const padded = rows * (Math.ceil(grid / side) * side / grid) ** 2; // biome-ignore format: short
+    const padded = rows * ((Math.ceil(grid / side) * side) / grid) ** 2;
     const scores = (padded / vit.embedDim) * side * side * vit.numHeads;
     if (!names.some(isBelow(i))) return { kept: 0, working: 9 * padded + 6 * 2 ** 21 };
     if (request.recompute ?? true)
@@ -147,6 +147,6 @@ function maskPart(config: ModelConfig, request: MemoryRequest): Part {
   const stream = grid * grid * config.maskDecoder.transformerDim;
   const losses = prompts * 16 * grid * grid * 30;
   const each = stream * (20 * config.maskDecoder.depth + 40);
-  const atOnce = request.recompute ?? true ? Math.min(prompts, 2) : prompts; // biome-ignore format: short
+  const atOnce = (request.recompute ?? true) ? Math.min(prompts, 2) : prompts;
   return { kept: losses + ((request.recompute ?? true) ? 0 : prompts * each), working: atOnce * each };
 }

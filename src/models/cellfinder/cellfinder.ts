@@ -73,9 +73,14 @@ export function detectorMemory(
     ) as tf.Tensor4D;
     const projected = groupNorm(wide, weights, 'input_proj.0.1', config.groupNormGroups, EPS);
     const positions = embedPositions(padding, transformer, config.hiddenDim);
+    const axes = axesOf(config);
     let encoded: tf.Tensor4D = projected;
     for (let i = 0; i < config.encLayers; i++) {
-      encoded = encoderLayer(encoded, padding, positions, transformer.scope(`encoder_layers.${i}`), config);
+      const layer = transformer.scope(`encoder_layers.${i}`);
+      const inputs = [encoded, padding, ...listed(positions, axes)];
+      encoded = recomputedPart(inputs, layer, ([x, mask, ...places]) =>
+        encoderLayer(x as tf.Tensor4D, mask as tf.Tensor3D, named(places, axes), layer, config),
+      );
     }
     return { projected, encoded: encoded === projected ? projected.clone() : encoded };
   });

@@ -26,8 +26,14 @@ export function leanAttention(q: T3, k: T3, v: T3, bias?: tf.Tensor2D): T3 {
       const attended = groups.map((g) =>
         attendInChunks(scoreParts(of(q, g), of(k, g), of(row, g)), of(v, g)),
       );
-      const out = joined(attended.map((a) => a.out), 0); // biome-ignore format: short
-      const logSum = joined(attended.map((a) => a.logSum), 0); // biome-ignore format: short
+      const out = joined(
+        attended.map((a) => a.out),
+        0,
+      );
+      const logSum = joined(
+        attended.map((a) => a.logSum),
+        0,
+      );
       save([q, k, v, out, logSum, ...(row === undefined ? [] : [row])]);
       return out;
     },
@@ -44,9 +50,18 @@ export function leanAttention(q: T3, k: T3, v: T3, bias?: tf.Tensor2D): T3 {
       );
       const d = sq.shape[1];
       return {
-        q: joined(grads.map(({ left }) => left), 0).slice([0, 0, 0], [-1, d, -1]), // biome-ignore format: short
-        k: joined(grads.map(({ right }) => right), 0), // biome-ignore format: short
-        v: joined(grads.map(({ values }) => values), 0), // biome-ignore format: short
+        q: joined(
+          grads.map(({ left }) => left),
+          0,
+        ).slice([0, 0, 0], [-1, d, -1]),
+        k: joined(
+          grads.map(({ right }) => right),
+          0,
+        ),
+        v: joined(
+          grads.map(({ values }) => values),
+          0,
+        ),
       };
     },
   );

@@ -149,7 +149,11 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
         ),
       );
       if (!['x', 'norm1.weight', 'norm1.bias'].some((name) => wanted.has(name))) return grads;
-      const dNormed = into(attended.qkv, (d) => perWindow(d, joint, { a: true, b: true }), (d) => fromWindows(d, grid)); // biome-ignore format: one thought
+      const dNormed = into(
+        attended.qkv,
+        (d) => perWindow(d, joint, { a: true, b: true }),
+        (d) => fromWindows(d, grid),
+      );
       const first = layerNormGradients(rows, weights.get('norm1.weight'), eps, dNormed);
       give('norm1.weight', () => first.weight);
       give('norm1.bias', () => first.bias);

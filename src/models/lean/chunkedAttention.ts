@@ -89,7 +89,11 @@ export function attendInChunksGradients(
     const n = parts.left.shape[2];
     const summing = tf.concat([values, tf.ones([b, 1, m])], 1);
     // With a last row of -sum(dOut * out) one product gives dP - sum(dP P), which P only has to multiply.
-    const minus = into(dOut.mul(out), (x) => x.sum(1, true), (x) => x.neg()); // biome-ignore format: one thought
+    const minus = into(
+      dOut.mul(out),
+      (x) => x.sum(1, true),
+      (x) => x.neg(),
+    );
     const dSumming = tf.concat([dOut, minus], 1) as tf.Tensor3D;
     const queries = cutRows(parts.left, parts.channels);
     let dValues: tf.Tensor | undefined;

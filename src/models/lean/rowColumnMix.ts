@@ -19,7 +19,11 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
         tf.tidy(() => {
           const weights = cut(second, group, range);
           const partial = partialSums(cut(first, group, range), of(values, group), weights.shape[2]);
-          return into(partial, (p) => p.mul(weights.expandDims(3)), (p) => p.sum(2)) as T3; // biome-ignore format: one thought
+          return into(
+            partial,
+            (p) => p.mul(weights.expandDims(3)),
+            (p) => p.sum(2),
+          ) as T3;
         }),
       );
     },
@@ -27,9 +31,18 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
       const [f, s, v] = saved as [T3, T3, T3];
       const parts = groups(f, v).map((group) => groupGradients(f, s, v, dys[0] as T3, group));
       return {
-        first: joined(parts.map((p) => p.first), 0), // biome-ignore format: short
-        second: joined(parts.map((p) => p.second), 0), // biome-ignore format: short
-        values: joined(parts.map((p) => p.values), 0), // biome-ignore format: short
+        first: joined(
+          parts.map((p) => p.first),
+          0,
+        ),
+        second: joined(
+          parts.map((p) => p.second),
+          0,
+        ),
+        values: joined(
+          parts.map((p) => p.values),
+          0,
+        ),
       };
     },
   );
@@ -51,7 +64,13 @@ function groupGradients(
       const [f, s, d] = [cut(first, group, range), cut(second, group, range), cut(dy, group, range)];
       const [b, q, across] = s.shape;
       const turned = d.expandDims(2); // [b, q, 1, d]
-      dSecond.push(into(partialSums(f, table, across), (p) => p.mul(turned), (p) => p.sum(3)) as T3); // biome-ignore format: one thought
+      dSecond.push(
+        into(
+          partialSums(f, table, across),
+          (p) => p.mul(turned),
+          (p) => p.sum(3),
+        ) as T3,
+      );
       const dPartial = into(s.expandDims(3).mul(turned), (p) => p.reshape([b, q, -1]));
       dFirst.push(product(dPartial, table, { b: true }) as T3);
       dTable = accumulate(dTable, product(f, dPartial, { a: true }));
@@ -73,9 +92,11 @@ const ranges = (first: T3, values: T3, group: Range): Range[] =>
   groupsOf(first.shape[1], group.size * values.shape[2]);
 
 function overGroups(first: T3, values: T3, f: (range: Range, group: Range) => T3): T3 {
-  const results = groups(first, values).map(
-    (group) =>
-    joined(ranges(first, values, group).map((range) => f(range, group)), 1), // biome-ignore format: short
+  const results = groups(first, values).map((group) =>
+    joined(
+      ranges(first, values, group).map((range) => f(range, group)),
+      1,
+    ),
   );
   return joined(results, 0);
 }

@@ -48,8 +48,17 @@ export function attendWindows(
       }),
     );
     return {
-      out: into(joined(attended.map((a) => a.out), 0), (x) => x.reshape([count, heads * headDim, tokens])) as T3, // biome-ignore format: short
-      logSum: joined(attended.map((a) => a.logSum), 0), // biome-ignore format: short
+      out: into(
+        joined(
+          attended.map((a) => a.out),
+          0,
+        ),
+        (x) => x.reshape([count, heads * headDim, tokens]),
+      ) as T3,
+      logSum: joined(
+        attended.map((a) => a.logSum),
+        0,
+      ),
     };
   });
 }
@@ -75,7 +84,10 @@ export function attendWindowsGradients(
           into(x, (t) => t.reshape([group.windows.size, group.heads.size * headDim, tokens])),
         ) as [T3, T3, T3];
       });
-      return joined([0, 1, 2].flatMap((i) => parts.map((p) => p[i] as T3)), 1); // biome-ignore format: short
+      return joined(
+        [0, 1, 2].flatMap((i) => parts.map((p) => p[i] as T3)),
+        1,
+      );
     });
     const result = { qkv: joined(windows, 0) };
     return tables === undefined
@@ -135,7 +147,10 @@ function scoreParts(
   const parts = { left: stacked(left), right: stacked(right), channels };
   if (!isBroadcast) return parts;
   const rows = logSum === undefined ? relative.rows : relative.rows.sub(logSum);
-  return { ...parts, grid: { rows: rows.transpose([0, 2, 1]) as T3, columns: relative.columns.transpose([0, 2, 1]) as T3 } }; // biome-ignore format: short
+  return {
+    ...parts,
+    grid: { rows: rows.transpose([0, 2, 1]) as T3, columns: relative.columns.transpose([0, 2, 1]) as T3 },
+  };
 }
 
 const stacked = (rows: readonly T3[]): T3 =>
@@ -194,7 +209,10 @@ function groupGradients(
 /** Gradients of the relative terms: rows of `left` where they were folded, sums over the grid where they were added. */
 function termsGradients(g: ScoreGradients, headDim: number, tokens: number, grid: WindowGrid): RelativeTerms {
   if (g.grid !== undefined)
-    return { rows: g.grid.rows.transpose([0, 2, 1]) as T3, columns: g.grid.columns.transpose([0, 2, 1]) as T3 }; // biome-ignore format: short
+    return {
+      rows: g.grid.rows.transpose([0, 2, 1]) as T3,
+      columns: g.grid.columns.transpose([0, 2, 1]) as T3,
+    };
   const b = g.left.shape[0];
   return {
     rows: g.left.slice([0, headDim, 0], [b, grid.windowHeight, tokens]),

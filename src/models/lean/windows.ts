@@ -34,7 +34,15 @@ export function toWindows(rows: tf.Tensor, g: WindowGrid): tf.Tensor3D {
   return pipe(
     rows,
     (x) => x.reshape([g.batch, g.height, g.width, dim]),
-    (x) => (bottom + right > 0 ? x.pad([[0, 0], [0, bottom], [0, right], [0, 0]]) : x.clone()), // biome-ignore format: short
+    (x) =>
+      bottom + right > 0
+        ? x.pad([
+            [0, 0],
+            [0, bottom],
+            [0, right],
+            [0, 0],
+          ])
+        : x.clone(),
     (x) => x.reshape([g.batch, g.down, g.windowHeight, g.across, g.windowWidth * dim]),
     (x) => x.transpose([0, 1, 3, 2, 4]),
     (x) => x.reshape([g.count, g.tokens, dim]),

@@ -49,8 +49,14 @@ export function promptedMasks(
       }
     }
     return {
-      masks: tf.concat(parts.map((p) => p.masks), 0), // biome-ignore format: short
-      iou: tf.concat(parts.map((p) => p.iou), 0), // biome-ignore format: short
+      masks: tf.concat(
+        parts.map((p) => p.masks),
+        0,
+      ),
+      iou: tf.concat(
+        parts.map((p) => p.iou),
+        0,
+      ),
     };
   });
 }
@@ -58,8 +64,14 @@ export function promptedMasks(
 /** Every prompt brings its own image's embedding. */
 function inOnePass(model: CellSam, embedding: tf.Tensor4D, prompts: readonly ImagePrompts[]): PromptedMasks {
   const owner = Int32Array.from(prompts.flatMap((p) => Array.from({ length: p.count }, () => p.image)));
-  const boxes = tf.concat(prompts.map((p) => tf.tensor2d(p.boxes, [p.count, 4])), 0); // biome-ignore format: short
-  const embeddings = prompts.length === 1 && embedding.shape[0] === 1 ? embedding : embedding.gather(tf.tensor1d(owner, 'int32')); // biome-ignore format: short
+  const boxes = tf.concat(
+    prompts.map((p) => tf.tensor2d(p.boxes, [p.count, 4])),
+    0,
+  );
+  const embeddings =
+    prompts.length === 1 && embedding.shape[0] === 1
+      ? embedding
+      : embedding.gather(tf.tensor1d(owner, 'int32'));
   return decoded(model, embeddings as tf.Tensor4D, boxes as tf.Tensor2D);
 }
 
