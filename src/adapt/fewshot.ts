@@ -24,7 +24,16 @@ export interface FewshotRequest {
   /** The pool's masks are forgotten; held-out images are scored by their masks all the same. */
   readonly boxesOnly: boolean;
   readonly options: AdaptOptions;
-  readonly cache: FeatureCache;
+  /** Features of one adaptation are not needed by the next: each has a cache of its own. */
+  readonly cache: () => FeatureCache;
+  /** Where finished adaptations are kept, so that a run that was stopped goes on; nothing is kept when absent. */
+  readonly store?: RunStore;
+}
+
+/** Finished adaptations of one protocol. */
+export interface RunStore {
+  readonly find: (shots: number, seed: number) => Promise<FewshotRun | undefined>;
+  readonly keep: (run: FewshotRun) => Promise<void>;
 }
 
 /** One adaptation. */
@@ -40,6 +49,8 @@ export interface FewshotRun {
   /** Each held-out image. */
   readonly each: readonly number[];
   readonly seconds: number;
+  /** After the last adaptation: images of the pool that were not learnt from, by how much they would help. */
+  readonly helpful?: Helpful;
 }
 
 /** A point of the learning curve. */
@@ -70,7 +81,7 @@ export interface FewshotResult {
  * `adapt` does, each time from the same model; every result is scored on the same held-out images.
  */
 export async function fewshot(request: FewshotRequest, context: JobContext): Promise<FewshotResult> {
-  const { model, heldout, thresholds } = request;
+  const { model, heldout, shots, seeds } = request;
   const random = new Random(request.options.seed).split('fewshot');
   const original = new Map(
     model.parameters.names().map((name) => [name, model.parameters.get(name).clone()]),
@@ -78,66 +89,83 @@ export async function fewshot(request: FewshotRequest, context: JobContext): Pro
   const restore = () => {
     for (const [name, value] of original) model.parameters.assign(name, value);
   };
-  const runs: FewshotRun[] = [];
-  let last: { readonly rest: readonly AnnotatedField[]; readonly helpful: Helpful } | undefined;
+  const once = async (count: number, seed: number, make: () => Promise<FewshotRun>): Promise<FewshotRun> => {
+    throwIfAborted(context.signal);
+    const kept = await request.store?.find(count, seed);
+    if (kept !== undefined) return kept;
+    restore();
+    const run = await make();
+    await request.store?.keep(run);
+    return run;
+  };
   try {
-    context.emit({ kind: 'stage', title: `Scoring the model as it is on ${heldout.length} held-out images` });
-    const before = await f1s(model, thresholds, heldout, context);
-    for (let seed = 0; seed < request.seeds; seed++) {
-      const order = random.split(`pool/${seed}`).permutation(request.pool.length);
-      for (const shots of request.shots) {
-        throwIfAborted(context.signal);
-        const chosen = [...order].slice(0, shots).map((i) => request.pool[i] as AnnotatedField);
-        restore();
-        if (shots === 0) {
-          if (seed === 0) runs.push(unchanged(before));
-          continue;
-        }
-        context.emit({
-          kind: 'stage',
-          title: `${shots} of ${request.pool.length} images, seed ${seed + 1} of ${request.seeds}`,
-        });
-        const begun = performance.now();
-        const { outcome, why } = await adaptTo(chosen, seed, request, context);
-        const each = outcome?.decision.isKept
-          ? await f1s(model, outcome.thresholds, heldout, context)
-          : before;
-        const run = {
-          shots,
-          seed,
-          ids: chosen.map(({ id }) => id),
-          isKept: outcome?.decision.isKept ?? false,
-          why: outcome?.decision.why ?? why,
-          f1: meanOf(each),
-          each,
-          seconds: (performance.now() - begun) / 1000,
-        };
-        runs.push(run);
-        context.emit({
-          kind: 'note',
-          message: `${shots} images, seed ${seed + 1}: F1 ${run.f1.toFixed(3)} (before ${meanOf(before).toFixed(3)}); ${run.why}`,
-        });
-        if (seed === request.seeds - 1 && shots === request.shots.at(-1)) {
-          const rest = [...order].slice(shots).map((i) => request.pool[i] as AnnotatedField);
-          last = {
-            rest,
-            helpful: await mostHelpful(model, outcome?.thresholds ?? thresholds, rest, context),
-          };
-        }
+    const unadapted = await once(0, 0, () => scored(request, context));
+    const runs: FewshotRun[] = [];
+    for (let seed = 0; seed < seeds; seed++) {
+      const order = [...random.split(`pool/${seed}`).permutation(request.pool.length)];
+      for (const count of shots) {
+        if (count === 0 && seed > 0) continue;
+        const isLast = seed === seeds - 1 && count === shots.at(-1);
+        const drawn = { order, count, seed, isLast };
+        const make = () => adaptedRun(drawn, unadapted, request, context);
+        runs.push(count === 0 ? unadapted : await once(count, seed, make));
       }
     }
-    const curve = curveOf(runs, before, random.split('curve'));
     return {
       runs,
-      curve,
-      nextImage: nextImage(runs, request.shots, random.split('next')),
-      helpful: last?.helpful ?? { images: [], correlation: null },
+      curve: curveOf(runs, unadapted.each, random.split('curve')),
+      nextImage: nextImage(runs, shots, random.split('next')),
+      helpful: runs.at(-1)?.helpful ?? { images: [], correlation: null },
       heldout: heldout.map(({ id }) => id),
     };
   } finally {
     restore();
     for (const tensor of original.values()) tensor.dispose();
   }
+}
+
+/** Which images are learnt from. */
+interface Draw {
+  /** The shuffled pool, by index. */
+  readonly order: readonly number[];
+  readonly count: number;
+  readonly seed: number;
+  readonly isLast: boolean;
+}
+
+async function adaptedRun(
+  { order, count, seed, isLast }: Draw,
+  unadapted: FewshotRun,
+  request: FewshotRequest,
+  context: JobContext,
+): Promise<FewshotRun> {
+  const { model, pool, heldout, thresholds } = request;
+  const title = `${count} of ${pool.length} images, seed ${seed + 1} of ${request.seeds}`;
+  context.emit({ kind: 'stage', title });
+  const begun = performance.now();
+  const [chosen, rest] = [order.slice(0, count), order.slice(count)].map((indices) =>
+    indices.map((i) => pool[i] as AnnotatedField),
+  ) as [AnnotatedField[], AnnotatedField[]];
+  const { outcome, why } = await adaptTo(chosen, seed, request, context);
+  const seconds = (performance.now() - begun) / 1000;
+  const isKept = outcome?.decision.isKept ?? false;
+  const own = outcome?.thresholds ?? thresholds;
+  const each = isKept ? await f1s(model, own, heldout, context) : unadapted.each;
+  const f1 = meanOf(each);
+  const reason = outcome?.decision.why ?? why;
+  const message = `${count} images, seed ${seed + 1}: F1 ${f1.toFixed(3)} (before ${unadapted.f1.toFixed(3)}); ${reason}`;
+  context.emit({ kind: 'note', message });
+  const run = { shots: count, seed, ids: chosen.map(({ id }) => id), isKept, why: reason, f1, each, seconds };
+  return isLast ? { ...run, helpful: await mostHelpful(model, own, rest, context) } : run;
+}
+
+/** The model as it is. */
+async function scored(request: FewshotRequest, context: JobContext): Promise<FewshotRun> {
+  const { model, thresholds, heldout } = request;
+  context.emit({ kind: 'stage', title: `Scoring the model as it is on ${heldout.length} held-out images` });
+  const each = await f1s(model, thresholds, heldout, context);
+  const why = 'the model as it is';
+  return { shots: 0, seed: 0, ids: [], isKept: false, why, f1: meanOf(each), each, seconds: 0 };
 }
 
 async function adaptTo(
@@ -147,11 +175,14 @@ async function adaptTo(
   context: JobContext,
 ): Promise<{ readonly outcome?: AdaptOutcome; readonly why: string }> {
   const fields = request.boxesOnly ? chosen.map(withoutMasks) : chosen;
-  const { model, thresholds, cache } = request;
+  const { model, thresholds } = request;
   const options = { ...request.options, seed: request.options.seed + seed };
   try {
     return {
-      outcome: await adapt({ model, thresholds, fields, options, cache }, { ...context, emit: silent }),
+      outcome: await adapt(
+        { model, thresholds, fields, options, cache: request.cache() },
+        { ...context, emit: silent },
+      ),
       why: '',
     };
   } catch (thrown) {
@@ -169,17 +200,6 @@ async function f1s(
   const [scores = []] = await scoreAll(model, [thresholds], fields, signal);
   return scores.map(({ f1 }) => f1);
 }
-
-const unchanged = (each: readonly number[]): FewshotRun => ({
-  shots: 0,
-  seed: 0,
-  ids: [],
-  isKept: false,
-  why: 'the model as it is',
-  f1: meanOf(each),
-  each,
-  seconds: 0,
-});
 
 /** Means over seeds first, image by image, so that intervals speak of other images. */
 export function curveOf(

@@ -3,6 +3,7 @@ import { type PixelScale, toBatch } from '../data/batches.js';
 import type { Batch, Cursor } from '../data/sample.js';
 import type { CellSam } from '../models/cellsam.js';
 import { tf } from '../tf/index.js';
+import { recomputes } from '../train/gradients.js';
 import { averageHook } from '../train/hooks/average.js';
 import { AdamW } from '../train/optimiser/adamw.js';
 import { WeightAverage } from '../train/optimiser/average.js';
@@ -28,12 +29,14 @@ export interface LearnRequest {
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** In ms of `performance.now()`; the schedule is shortened to end by then. */
-  readonly deadline: number;
+  /** Time for learning; the schedule is shortened to fit. What looks take does not count. */
+  readonly milliseconds: number;
+  /** Share of the schedule after which learning stops; all of it when absent. */
+  readonly until?: number;
   readonly random: Random;
   readonly hooks?: readonly Hook[];
-  /** Done every so many steps with the averaged weights in the model; not after the last step. */
-  readonly look?: { readonly every: number; readonly run: () => Promise<void> };
+  /** Done at these shares of the schedule, rising and below 1, with the averaged weights in the model. */
+  readonly look?: { readonly at: readonly number[]; readonly run: (share: number) => Promise<void> };
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,7 +67,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
   const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
   const stage = lossOptions(options, trained);
   const side = model.config.vit.imgSize;
-  const clock = scheduleWithin(request);
+  const clock = clockOf(request);
   const { pixelMean, pixelStd } = model.config;
   const scale = { pixelMean, pixelStd } as PixelScale;
   const losses: number[] = [];
@@ -103,13 +106,17 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
       },
       clipNorm: options.clipNorm,
       accumulate: 1,
+      gradients: { recompute: recomputes('auto', model.config) },
       maxSteps: request.steps,
       random: random.split('steps'),
       hooks: [
         averageHook(average),
         { onStep: async ({ loss }) => void losses.push(loss) },
-        { onStep: async ({ step }) => (clock.isOver(step) ? 'the time is used up' : undefined) },
-        lookHook(request, average),
+        lookHook(request, average, clock),
+        {
+          onStep: async ({ step }) =>
+            clock.share(step) >= (request.until ?? 1) ? 'as long as was wanted' : undefined,
+        },
         ...(request.hooks ?? []),
       ],
       signal: request.signal,
@@ -123,23 +130,40 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
   }
 }
 
-function lookHook({ look, steps }: LearnRequest, average: WeightAverage): Hook {
+function lookHook({ look }: LearnRequest, average: WeightAverage, clock: Clock): Hook {
+  let next = 0;
   return {
     onStep: async ({ step }) => {
-      if (look !== undefined && step < steps && step % look.every === 0) await average.during(look.run);
+      const at = look?.at[next];
+      if (look === undefined || at === undefined || clock.share(step) < at) return undefined;
+      next += 1;
+      await clock.outside(() => average.during(() => look.run(at)));
       return undefined;
     },
   };
 }
 
-/** Warm-up, then a cosine to a tenth, over the steps or over the time, whichever ends first. */
-function scheduleWithin({ steps, deadline }: LearnRequest) {
-  const started = performance.now();
+/** How far learning is, and the learning rate's factor: warm-up, then a cosine to a tenth. */
+interface Clock {
+  /** 0 to 1: of the steps or of the time, whichever ends first. */
+  readonly share: (step: number) => number;
+  readonly factor: (step: number) => number;
+  /** Does work that takes none of the time. */
+  readonly outside: (work: () => Promise<void>) => Promise<void>;
+}
+
+function clockOf({ steps, milliseconds }: LearnRequest): Clock {
+  let started = performance.now();
   const share = (step: number) =>
-    Math.min(1, Math.max(step / steps, (performance.now() - started) / Math.max(1, deadline - started)));
+    Math.min(1, Math.max(step / steps, (performance.now() - started) / Math.max(1, milliseconds)));
   return {
-    factor: (step: number) => Math.min(1, (step + 1) / 10) * (0.55 + 0.45 * Math.cos(Math.PI * share(step))),
-    isOver: (step: number) => share(step) >= 1,
+    share,
+    factor: (step) => Math.min(1, (step + 1) / 10) * (0.55 + 0.45 * Math.cos(Math.PI * share(step))),
+    outside: async (work) => {
+      const before = performance.now();
+      await work();
+      started += performance.now() - before;
+    },
   };
 }
 

@@ -57,6 +57,7 @@ const GB = 1e9;
  * @throws DataError when nothing can be learnt from the folder, OutputError when the output exists
  */
 export async function adaptJob(job: AdaptJob, context: JobContext): Promise<AdaptResult> {
+  const started = performance.now();
   requireTraining();
   const { folder: source, type, model: base, out, overwrite, merge, cache, ...options } = job;
   const folder = out ?? join('runs', `adapt-${basename(resolve(source))}`);
@@ -95,6 +96,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
         fields,
         options,
         cache: features,
+        started,
       },
       context,
     );

@@ -6,11 +6,12 @@ import { FeatureCache } from '../adapt/featureCache.js';
 import { type FewshotResult, fewshot } from '../adapt/fewshot.js';
 import { fewshotPage } from '../adapt/fewshotPage.js';
 import { adaptOptions } from '../adapt/options.js';
+import { runStore } from '../adapt/runStore.js';
 import { loadConfig } from '../config/load.js';
 import { DataError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { writeFileAtomic } from '../core/files.js';
-import { sha256OfFile } from '../core/hash.js';
+import { sha256, sha256OfFile } from '../core/hash.js';
 import { Random } from '../core/random.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
 import type { Sample } from '../data/sample.js';
@@ -45,7 +46,12 @@ export interface FewshotJobResult extends FewshotResult {
   readonly seconds: number;
 }
 
-/** Measures how a model's score grows with the number of annotated images. @throws DataError when there are too few */
+/**
+ * Measures how a model's score grows with the number of annotated images. Every adaptation is written as it is made: the same
+ * call goes on where it was stopped.
+ *
+ * @throws DataError when there are too few images
+ */
 export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<FewshotJobResult> {
   requireTraining();
   const started = performance.now();
@@ -59,8 +65,12 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
       { where: path, fix: 'choose fewer --shots or --heldout, or other --kinds' },
     );
   const { model, card } = await loadModelFile(file);
-  const cache = new FeatureCache({ memoryBytes: Math.min(4e9, totalmem() / 5), diskBytes: 0 });
+  const limits = { memoryBytes: Math.min(2e9, totalmem() / 8), diskBytes: 0 };
   const name = kinds.length === 0 ? basename(resolve(config.data.root)) : kinds.join('-');
+  const target = out ?? join('runs', `fewshot-${name}${boxesOnly ? '-boxes' : ''}`);
+  const hash = await sha256OfFile(file);
+  const ids = [parts.pool, parts.heldout].map((part) => part.map(({ source }) => source.contentHash));
+  const key = sha256(JSON.stringify([hash, ids, boxesOnly, options])).slice(0, 12);
   try {
     const result = await fewshot(
       {
@@ -72,16 +82,16 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
         seeds,
         boxesOnly,
         options,
-        cache,
+        cache: () => new FeatureCache(limits),
+        store: runStore(join(target, 'adaptations'), key),
       },
       context,
     );
-    const target = out ?? join('runs', `fewshot-${name}${boxesOnly ? '-boxes' : ''}`);
     const report = join(target, 'report.html');
     const madeFrom = [
       ['Made', new Date().toISOString()],
       ['Model', file],
-      ['SHA-256 of the model', await sha256OfFile(file)],
+      ['SHA-256 of the model', hash],
       ['Annotation', boxesOnly ? 'boxes only' : 'masks'],
     ] as const;
     const settings = JSON.stringify({ ...job, thresholds: card.thresholds }, null, 2);

@@ -10,6 +10,7 @@ import { FeatureCache } from '../../src/adapt/featureCache.js';
 import { foldsOf } from '../../src/adapt/folds.js';
 import { learn } from '../../src/adapt/learn.js';
 import { adaptOptions } from '../../src/adapt/options.js';
+import { bestChoice, type Round } from '../../src/adapt/rounds.js';
 import { fixedViews } from '../../src/adapt/views.js';
 import { silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
@@ -61,7 +62,7 @@ async function losses(
     steps: 4,
     batchSize: 2,
     learningRate: 1e-3,
-    deadline: Number.POSITIVE_INFINITY,
+    milliseconds: Number.POSITIVE_INFINITY,
     random: new Random(1),
   });
   return result.losses;
@@ -100,6 +101,30 @@ describe('kept features', () => {
     expect(boundaryOf(model, some(/neck\./), true)).toEqual({ masks: 'tokens', detector: 'none' });
     expect(boundaryOf(model, some(/blocks\.0\./), true)).toBeUndefined();
   });
+});
+
+test('looks come at their shares of the schedule, and learning stops where it is told', async () => {
+  const own = copyOf(model);
+  const trained = own.parameters.names().filter((n) => /decode_head.*score/.test(n));
+  const views = fixedViews(fields.slice(0, 1), { ...plan, limit: 2 }, new Random(0));
+  const seen: number[] = [];
+  const result = await learn({
+    model: own,
+    views,
+    trained,
+    boundary: boundaryOf(own, trained, true),
+    cache: new FeatureCache(memory),
+    steps: 8,
+    batchSize: 1,
+    learningRate: 1e-3,
+    milliseconds: Number.POSITIVE_INFINITY,
+    until: 0.75,
+    random: new Random(1),
+    look: { at: [0.25, 0.5, 0.9], run: async (share) => void seen.push(share) },
+  });
+  expect(seen).toEqual([0.25, 0.5]);
+  expect(result.steps).toBe(6);
+  own.dispose();
 });
 
 describe('folds', () => {
@@ -149,6 +174,23 @@ describe('the decision', () => {
     expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.1, 0.9, 0.3]).why).toMatch(/chance/);
     expect(judge([0, 0, 0], [0.03, 0.05, 0.02]).why).toMatch(/labels belong/);
   });
+});
+
+test('length and threshold are those with the best mean of the rounds, among what all of them tried', () => {
+  const round = (...f1s: [share: number, box: number, f1: number][]): Round => ({
+    before: [],
+    looks: f1s.map(([share, box, f1]) => ({
+      choice: { share, box },
+      scores: [{ id: '', f1, tp: 0, fp: 0, fn: 0 }],
+    })),
+    scoringMs: 0,
+  });
+  const rounds = [
+    round([0, 0.3, 0.2], [1 / 3, 0.3, 0.9], [1, 0.3, 0.6], [1, 0.4, 0.5]),
+    round([0, 0.3, 0.4], [1, 0.3, 0.5], [1, 0.4, 0.7]),
+  ];
+  expect(bestChoice(rounds)).toEqual({ share: 1, box: 0.4 });
+  expect(bestChoice(rounds.slice(0, 1))).toEqual({ share: 1 / 3, box: 0.3 });
 });
 
 describe('adapting', () => {

@@ -67,8 +67,14 @@ test('the protocol runs to its report, with boxes only, on images that it never 
     boxesOnly: true,
   };
   const options = { steps: 2, batchSize: 2, scales: [1], views: 4, budgetSeconds: 20 };
-  const result = await fewshotJob(fewshotJobOptions.parse({ ...job, ...options }), { emit: () => {} });
+  const measure = (changed: object) =>
+    fewshotJob(fewshotJobOptions.parse({ ...job, ...options, ...changed }), { emit: () => {} });
+  const result = await measure({});
   expect(tf.memory().numTensors).toBe(tensors);
+  const again = await measure({});
+  expect(again.runs).toEqual(result.runs); // times too: nothing was adapted again
+  const other = await measure({ steps: 1, shots: [1] });
+  expect(other.runs.map(({ seconds }) => seconds)).not.toContain(result.runs[1]?.seconds);
   expect(result.curve.map(({ shots }) => shots)).toEqual([0, 1, 2]);
   expect(result.runs.flatMap(({ ids }) => ids).filter((id) => result.heldout.includes(id))).toEqual([]);
   expect(result.helpful.images).toHaveLength(3);
