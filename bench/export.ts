@@ -1,12 +1,12 @@
 /**
  * The exported model against the live one, end to end (encode, detect, 32 boxes), in pairs within one run. The order of a
- * pair alternates; medians are printed.
+ * pair alternates; medians are printed, of time and of CPU time.
  *
  *   npm run bench -- export            vit_b at 1024 x 1024, 4 pairs
  *   npm run bench -- export --quick    the small model, 2 pairs
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../src/core/random.js';
 import { exportModel } from '../src/export/exportModel.js';
@@ -42,9 +42,12 @@ interface Cost {
   readonly detect: number;
   readonly decode: number;
   readonly total: number;
+  /** CPU seconds of the whole. */
+  readonly cpu: number;
 }
 
 async function once(engine: Engine): Promise<Cost> {
+  const before = process.cpuUsage();
   const times = [performance.now()];
   const embedding = await engine.encode(image, 1);
   times.push(performance.now());
@@ -54,7 +57,8 @@ async function once(engine: Engine): Promise<Cost> {
   times.push(performance.now());
   engine.release(embedding);
   const [a = 0, b = 0, c = 0, d = 0] = times.map((t) => t / 1000);
-  return { encode: b - a, detect: c - b, decode: d - c, total: d - a };
+  const { user, system } = process.cpuUsage(before);
+  return { encode: b - a, detect: c - b, decode: d - c, total: d - a, cpu: (user + system) / 1e6 };
 }
 
 const median = (values: readonly number[]): number => {
@@ -75,10 +79,10 @@ for (let pair = 0; pair < pairs; pair++) {
   const cost = isLiveFirst ? { live: first, onnx: second } : { live: second, onnx: first };
   costs.push(cost);
   console.log(
-    `pair ${pair + 1}: TensorFlow ${cost.live.total.toFixed(2)} s, ONNX Runtime ${cost.onnx.total.toFixed(2)} s`,
+    `pair ${pair + 1}: TensorFlow ${cost.live.total.toFixed(2)} s (CPU ${cost.live.cpu.toFixed(1)} s), ONNX Runtime ${cost.onnx.total.toFixed(2)} s (CPU ${cost.onnx.cpu.toFixed(1)} s), load ${(loadavg()[0] as number).toFixed(1)}`,
   );
 }
-for (const part of ['encode', 'detect', 'decode', 'total'] as const) {
+for (const part of ['encode', 'detect', 'decode', 'total', 'cpu'] as const) {
   const of = (engine: 'live' | 'onnx') => median(costs.map((c) => c[engine][part]));
   const ratio = median(costs.map((c) => c.live[part] / c.onnx[part]));
   console.log(

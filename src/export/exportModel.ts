@@ -1,9 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExportError } from '../core/errors.js';
+import { ExportError, OutputError, throwIfAborted } from '../core/errors.js';
 import { type JobContext, silent } from '../core/events.js';
+import { asOutputError, writeFileAtomic } from '../core/files.js';
 import type { PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
+import type { Scaling } from '../segment/engine.js';
 import { usualOpset } from './onnx/convert.js';
 import { boxDecoderProgram } from './programs/boxDecoder.js';
 import { candidatesProgram } from './programs/candidates.js';
@@ -11,7 +13,8 @@ import { type DecoderMasks, decoderProgram } from './programs/decoder.js';
 import { detectorProgram } from './programs/detector.js';
 import { encoderProgram } from './programs/encoder.js';
 import { segmentBoxesProgram } from './programs/segmentBoxes.js';
-import type { ExportSource, Precision, Runtime, WrittenFile } from './targets/target.js';
+import { LARGEST_WEIGHTS } from './protobuf.js';
+import type { ExportFacts, ExportSource, Precision, Runtime, Traced, WrittenFile } from './targets/target.js';
 import { type TargetName, targets } from './targets/targets.js';
 import { type Program, traceProgram } from './trace/trace.js';
 import { type Case, CaseMaker } from './verify/cases.js';
@@ -22,14 +25,22 @@ export interface ExportOptions {
   /** Each target writes into a folder of its name below this one. */
   readonly out: string;
   readonly thresholds?: Readonly<Record<string, number | undefined>> | undefined;
+  /** Writes over what the folders of the targets hold; else that is an error. */
+  readonly overwrite?: boolean;
+  /** How images become the model's input; see `Engine.scaling`. */
+  readonly scaling?: Scaling;
   readonly training?: string;
   readonly licence?: string;
   /** Further ONNX files with float16 weights or int8 products. */
   readonly smaller?: readonly Precision[];
   readonly opset?: number;
   readonly masks?: DecoderMasks;
+  /** Bytes of weights in one file; protobuf's end when absent. */
+  readonly weightsUpTo?: number;
   /** Images to compare on; nothing is compared where there are none. */
   readonly images: readonly PixelImage[];
+  /** Is given the inputs with what the live model makes of them, for comparisons elsewhere. */
+  readonly onCases?: (cases: readonly Case[]) => void;
 }
 
 /** One output in one runtime against the live model. */
@@ -73,37 +84,59 @@ export async function exportModel(
   options: ExportOptions,
   context: JobContext = { emit: silent },
 ): Promise<ExportResult> {
-  const { emit } = context;
-  emit({ kind: 'stage', title: 'Tracing the model' });
-  const wanted = programsOf(model, options.masks);
-  const traced = wanted.map((program) => ({ program, graph: traceProgram(program) }));
-  const cases: Case[] = [];
-  if (options.images.length > 0) {
-    emit({ kind: 'stage', title: 'Running the live model' });
-    for await (const each of new CaseMaker(model, options.images).cases(wanted)) cases.push(each);
-  }
-  const source: ExportSource = {
-    traced,
-    cases,
+  const { emit, signal } = context;
+  const chosen = await openTargets(options);
+  const facts: ExportFacts = {
     config: model.config,
     thresholds: options.thresholds,
+    scaling: options.scaling ?? 'plain',
     training: options.training ?? '',
     licence: options.licence ?? '',
+    isVerified: options.images.length > 0,
     smaller: options.smaller ?? [],
     opset: options.opset ?? usualOpset,
+    weightsUpTo: options.weightsUpTo ?? LARGEST_WEIGHTS,
   };
+  for (const { target } of chosen) target.check?.(facts);
+  emit({ kind: 'stage', title: 'Tracing the model' });
+  // Comparing starts with the encoder's results.
+  const isWanted = (name: string) =>
+    name === 'encoder' || chosen.some(({ target }) => target.programs.includes(name));
+  const wanted = programsOf(model, options.masks).filter(({ name }) => isWanted(name));
+  const traced: Traced[] = [];
+  for (const program of wanted) {
+    traced.push({ program, graph: traceProgram(program) });
+    await turn(signal);
+  }
+  const cases: Case[] = [];
+  if (facts.isVerified) {
+    emit({ kind: 'stage', title: 'Running the live model' });
+    for await (const each of new CaseMaker(model, options.images).cases(wanted)) {
+      cases.push(each);
+      await turn(signal);
+    }
+  }
+  options.onCases?.(cases);
+  const source: ExportSource = { ...facts, traced, cases };
   const files: WrittenFile[] = [];
   const comparisons: Comparison[] = [];
   const notes: string[] = [];
-  await mkdir(options.out, { recursive: true });
-  for (const name of options.to) {
-    const target = await targets[name]();
+  if (
+    facts.scaling === 'published' &&
+    chosen.some(({ name }) => name === 'savedmodel' || name === 'bioimageio')
+  )
+    notes.push(
+      'the model wants the input scaling that CellSAM was released with, which these forms leave to the caller: ' +
+        '`segment_boxes` stretches percentiles instead',
+    );
+  for (const { name, target, folder } of chosen) {
     const has = (program: string) => target.programs.includes(program);
     const own = { ...source, traced: traced.filter(({ program }) => has(program.name)) };
-    const folder = join(options.out, name);
     emit({ kind: 'stage', title: `Writing ${folder}` });
     files.push(...(await target.write(own, folder)));
+    await turn(signal);
     if (cases.length === 0) continue;
+    emit({ kind: 'stage', title: `Comparing ${folder}` });
     const runtimes = await target.open(own, folder, (message) => void notes.push(message));
     for (const runtime of runtimes)
       comparisons.push(
@@ -115,9 +148,39 @@ export async function exportModel(
       );
   }
   const table = { files, comparisons, notes };
-  await writeFile(join(options.out, 'verification.json'), `${JSON.stringify(table, undefined, 2)}\n`);
+  await writeTable(options.out, table);
   demandEqual(comparisons, options.out);
   return table;
+}
+
+/** Stores the result as `verification.json`. */
+export const writeTable = (out: string, table: object): Promise<void> =>
+  writeFileAtomic(join(out, 'verification.json'), `${JSON.stringify(table, undefined, 2)}\n`);
+
+/** What is wanted, each with a folder of its own. @throws OutputError when one holds something, or cannot be made */
+async function openTargets({ to, out, overwrite = false }: ExportOptions) {
+  const chosen = [];
+  for (const name of new Set(to)) {
+    const folder = join(out, name);
+    try {
+      await mkdir(folder, { recursive: true });
+    } catch (thrown) {
+      throw asOutputError(folder, thrown);
+    }
+    if (!overwrite && (await readdir(folder)).length > 0)
+      throw new OutputError(`${folder} holds something already`, {
+        where: folder,
+        fix: 'name another folder with --out, or add --overwrite',
+      });
+    chosen.push({ name, folder, target: await targets[name]() });
+  }
+  return chosen;
+}
+
+/** Lets Ctrl-C be heard between long steps. */
+async function turn(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  throwIfAborted(signal);
 }
 
 async function compare(target: TargetName, runtime: Runtime, cases: readonly Case[]): Promise<Comparison[]> {

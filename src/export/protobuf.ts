@@ -1,3 +1,6 @@
+/** Protobuf ends at 2 GiB: weights of more bytes than this go beside the file. */
+export const LARGEST_WEIGHTS = 1.9e9;
+
 /**
  * Writes protobuf messages: enough for ONNX and TensorFlow, whose field numbers are frozen. Pieces are kept apart, so that weights are
  * never copied.
@@ -12,6 +15,10 @@ export class Message {
 
   float(field: number, value: number): this {
     return this.#tag(field, 5).#push(new Uint8Array(Float32Array.of(value).buffer));
+  }
+
+  fixed32(field: number, value: number): this {
+    return this.#tag(field, 5).#push(new Uint8Array(Uint32Array.of(value).buffer));
   }
 
   bytes(field: number, value: Uint8Array): this {

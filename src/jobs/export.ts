@@ -1,15 +1,20 @@
+import { join } from 'node:path';
 import { z } from 'zod';
+import { argumentProblems } from '../config/argumentProblems.js';
 import { ConfigError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { readPixelImage } from '../data/readImage.js';
 import { simulate } from '../data/simulate/simulate.js';
-import { type Comparison, type ExportResult, exportModel } from '../export/exportModel.js';
+import { type Comparison, type ExportResult, exportModel, writeTable } from '../export/exportModel.js';
 import { targetNames } from '../export/targets/targets.js';
 import type { PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
+import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
+import { CellSegmenter } from '../segment/loadCellSam.js';
 import { loadModelFile } from '../weights/modelFile.js';
+import { type Agreement, agreementOf } from './agreement.js';
 
-export type { Comparison, ExportResult };
+export type { Agreement, Comparison };
 export { targetNames };
 
 /** What `cellsam export` is told. */
@@ -17,6 +22,7 @@ export const exportJobOptions = z.strictObject({
   model: z.string().describe('model file, ours or a published checkpoint'),
   to: z.array(z.enum(targetNames)).min(1).describe('forms to write'),
   out: z.string().describe('folder; each form has one of its own below it'),
+  overwrite: z.boolean().default(false).describe('write over what these folders hold; else that is an error'),
   verify: z.boolean().default(true).describe('compare with the live model in the runtime of each form'),
   images: z.array(z.string()).default([]).describe('images to compare on; simulated ones when none'),
   smaller: z
@@ -33,16 +39,30 @@ export const exportJobOptions = z.strictObject({
 
 export type ExportJob = z.infer<typeof exportJobOptions>;
 
+/** What was written, how much it differs, and, with smaller files, whether they find the same cells. */
+export interface ExportSummary extends ExportResult {
+  readonly agreement: readonly Agreement[];
+}
+
 /** Writes a model in other forms; see `exportModel`. */
-export async function exportJob(job: ExportJob, context: JobContext): Promise<ExportResult> {
+export async function exportJob(job: ExportJob, context: JobContext): Promise<ExportSummary> {
   const { model, card } = await loadModelFile(job.model);
   try {
     const images = job.verify ? await imagesOf(job, model) : [];
-    const { to, out, smaller, masks, opset } = job;
-    const { thresholds, training } = card;
+    const { to, out, smaller, masks, opset, overwrite } = job;
+    const { thresholds, training, scaling } = card;
     const licence = job.licence ?? card.licence;
-    const made = { thresholds, training, licence };
-    return await exportModel(model, { to, out, smaller, masks, opset, images, ...made }, context);
+    const made = { thresholds, training, licence, scaling };
+    const options = { to, out, smaller, masks, opset, overwrite, images, ...made };
+    const result = await exportModel(model, options, context);
+    if (smaller.length === 0 || images.length === 0 || !to.includes('onnx'))
+      return { ...result, agreement: [] };
+    context.emit({ kind: 'stage', title: 'Segmenting with the smaller files' });
+    const live = new CellSegmenter(model, {}, thresholds, new TensorFlowEngine(model, scaling));
+    const wanted = ['float32', ...smaller] as const;
+    const agreement = await agreementOf(live, join(out, 'onnx'), images, wanted, context);
+    await writeTable(out, { ...result, agreement });
+    return { ...result, agreement };
   } finally {
     model.dispose();
   }
@@ -59,9 +79,6 @@ export function parseExportJob(given: unknown): ExportJob {
   const parsed = exportJobOptions.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError('arguments of `cellsam export` are not right', {
-    problems: parsed.error.issues.map(({ path, message }) => ({
-      where: `--${path.length === 0 ? '' : String(path[0])}`,
-      message,
-    })),
+    problems: argumentProblems(given, parsed.error),
   });
 }

@@ -11,10 +11,12 @@ import {
   type Problem,
   reason,
   SetupError,
+  UsageError,
 } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { boxesFrom } from '../image/boxes.js';
 import { estimateMemory } from '../models/memory.js';
+import { precisions } from '../segment/engines/onnx.js';
 import type { OpenedImage } from '../segment/imageFile.js';
 import { type CellSegmenter, loadCellSam, openOnnx } from '../segment/loadCellSam.js';
 import { parseBytes, tileWithin, wholePixels } from '../segment/memoryPlan.js';
@@ -53,6 +55,7 @@ export const segmentJob = z.strictObject({
     .enum(['tensorflow', 'onnx'])
     .default('tensorflow')
     .describe('what computes: TensorFlow, or ONNX Runtime (model: an exported folder, or a model file)'),
+  precision: z.enum(precisions).default('float32').describe('how the numbers of ONNX files are stored'),
   maxMemory: z
     .string()
     .refine((text) => parseBytes(text) !== undefined, 'must be an amount of memory such as `4 GB`')
@@ -141,18 +144,25 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
 
 /** The live model, or an exported one on ONNX Runtime; a model file is exported for that to a folder that goes at once. */
 async function openModel(config: SegmentJob, context: JobContext): Promise<CellSegmenter> {
-  if (config.engine === 'tensorflow')
+  const { engine, precision } = config;
+  if (engine === 'tensorflow' && precision !== 'float32')
+    throw new UsageError('TensorFlow computes in float32; other precisions are for ONNX Runtime', {
+      where: '--precision',
+      fix: `add --engine onnx`,
+    });
+  if (engine === 'tensorflow')
     return loadCellSam(config.model, {
       ...config.segment,
       onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
     });
   if (statSync(config.model, { throwIfNoEntry: false })?.isDirectory())
-    return openOnnx(config.model, config.segment);
+    return openOnnx(config.model, { ...config.segment, precision });
   const folder = await mkdtemp(join(tmpdir(), 'cellsam-onnx-'));
   try {
-    const to = ['onnx'];
-    await exportJob(parseExportJob({ model: config.model, to, out: folder, verify: false }), context);
-    return await openOnnx(join(folder, 'onnx'), config.segment);
+    const smaller = precision === 'float32' ? [] : [precision];
+    const how = { to: ['onnx'], out: folder, smaller, verify: false };
+    await exportJob(parseExportJob({ model: config.model, ...how }), context);
+    return await openOnnx(join(folder, 'onnx'), { ...config.segment, precision });
   } finally {
     await rm(folder, { recursive: true });
   }

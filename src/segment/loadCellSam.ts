@@ -7,7 +7,7 @@ import { loadModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 import type { Cells } from './cells.js';
 import type { Engine } from './engine.js';
-import { OnnxEngine } from './engines/onnx.js';
+import { OnnxEngine, type OnnxOptions } from './engines/onnx.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { areSmall, GAUGING } from './gauge.js';
 import { segmentTiled } from './large.js';
@@ -146,12 +146,15 @@ export async function loadCellSam(
 /**
  * Opens what `cellsam export --to onnx` wrote, to run on ONNX Runtime.
  *
- * @throws SetupError without onnxruntime-node
+ * @param options.precision which of its files; float32 when absent
+ * @throws WeightsError when it is not such a folder; SetupError without onnxruntime-node
  */
 export async function openOnnx(
   folder: string,
-  options: Partial<SegmentOptions> = {},
+  options: Partial<SegmentOptions> & Pick<OnnxOptions, 'precision'> = {},
 ): Promise<CellSegmenter> {
-  const { engine, thresholds } = await OnnxEngine.open(folder);
-  return new CellSegmenter(engine, options, thresholds);
+  const { precision = 'float32', ...own } = options;
+  const scaling = own.scaling === undefined || own.scaling === 'auto' ? {} : { scaling: own.scaling };
+  const { engine, thresholds } = await OnnxEngine.open(folder, { precision, ...scaling });
+  return new CellSegmenter(engine, own, thresholds);
 }

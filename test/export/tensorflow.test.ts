@@ -1,34 +1,37 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { checkInPython } from '../../scripts/export/python.js';
 import { type GoldenConfig, loadGolden } from '../../scripts/parity/golden.js';
-import type { NamedArray } from '../../src/core/arrays.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { exportModel, programsOf } from '../../src/export/exportModel.js';
 import { imageSymbols, preprocess } from '../../src/export/programs/preprocess.js';
+import { LARGEST_WEIGHTS } from '../../src/export/protobuf.js';
 import { target as savedModel, signatureNames } from '../../src/export/targets/savedmodel.js';
 import { addProgram } from '../../src/export/tensorflow/convert.js';
 import { GraphDef, type Port } from '../../src/export/tensorflow/graphDef.js';
+import { writeGraphModel } from '../../src/export/tensorflow/graphModel.js';
 import { kernels } from '../../src/export/tensorflow/kernels.js';
 import { writeSavedModel } from '../../src/export/tensorflow/savedModel.js';
 import { withFormulas } from '../../src/export/trace/symbols.js';
 import { traceProgram } from '../../src/export/trace/trace.js';
-import { CaseMaker } from '../../src/export/verify/cases.js';
+import { type Case, CaseMaker } from '../../src/export/verify/cases.js';
 import { differences, toArrays } from '../../src/export/verify/difference.js';
 import { brightCells, stainToGrey } from '../../src/image/channels.js';
 import type { PixelImage } from '../../src/image/types.js';
-import { writeSafetensors } from '../../src/io/safetensorsWrite.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
 import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
 import { tf } from '../../src/tf/index.js';
 import { loadSavedModel } from '../../src/tf/savedModel.js';
 import { browser } from '../support/browser.js';
-import { runPython, testWithPython } from '../support/python.js';
+import { testWithPython } from '../support/python.js';
 import { disposeUses, FORMS, programOf, USES } from './uses.js';
 
 const stem = 'test/fixtures/golden/a';
 const out = mkdtempSync(join(tmpdir(), 'tensorflow-'));
+const large = join(out, 'large');
+const CHECKPOINT = ['variables/variables.index', 'variables/variables.data-00000-of-00001'];
 const { model } = await loadGolden(
   stem,
   JSON.parse(readFileSync(`${stem}.config.json`, 'utf8')) as GoldenConfig,
@@ -42,6 +45,38 @@ afterAll(() => {
   model.dispose();
   disposeUses();
   rmSync(out, { recursive: true });
+});
+
+test('a graph model’s weights are cut into shards that join again', async () => {
+  const graph = new GraphDef();
+  const count = 1.5e6;
+  const data = Float32Array.from({ length: count }, (_, i) => Math.sin(i));
+  const x = { tensor: 'x', dtype: 'float32', shape: [1] } as const;
+  graph.add('Placeholder', [], { dtype: { type: 'float32' }, shape: { shape: [1] } }, 'x');
+  const few = graph.constant({ dtype: 'float32', shape: [3], data: Float32Array.of(1, 2, 3) });
+  const many = graph.constant({ dtype: 'float32', shape: [count], data });
+  const T = { T: { type: 'float32' } } as const;
+  const y = graph.add('AddV2', ['x', many], T);
+  const z = graph.add('AddV2', ['x', few], T);
+  const folder = join(out, 'shards');
+  const ports = {
+    y: { tensor: y, dtype: 'float32', shape: [count] },
+    z: { tensor: z, dtype: 'float32', shape: [3] },
+  } as const;
+  await writeGraphModel(graph, { inputs: { x }, outputs: ports }, folder);
+  const shards = readdirSync(folder)
+    .filter((name) => name.endsWith('.bin'))
+    .sort();
+  expect(shards.map((name) => statSync(join(folder, name)).size)).toEqual([
+    2 ** 22,
+    12 + 4 * count - 2 ** 22,
+  ]);
+  const joined = Buffer.concat(shards.map((name) => readFileSync(join(folder, name))));
+  expect(
+    joined.equals(
+      Buffer.concat([new Uint8Array(Float32Array.of(1, 2, 3).buffer), new Uint8Array(data.buffer)]),
+    ),
+  ).toBe(true);
 });
 
 describe('TensorFlow rows', () => {
@@ -59,7 +94,7 @@ describe('TensorFlow rows', () => {
       one.outputs[`${key}_y`] = outputs['y'] as Port;
     }
     const folder = join(out, 'rows');
-    await writeSavedModel(graph, { all: one }, folder);
+    await writeSavedModel(graph, { all: one }, folder, LARGEST_WEIGHTS);
     const loaded = await (await loadSavedModel())?.(folder, 'all');
     if (loaded === undefined) return;
     const x = { x: tf.randomNormal([4, 6, 5, 4], 0, 1, 'float32', 4) };
@@ -120,22 +155,31 @@ describe('the golden model', () => {
     expect(Math.max(...comparisons.map((c) => c.relative))).toBeLessThan(1e-4);
   }, 120_000);
 
-  testWithPython('Python’s TensorFlow loads the SavedModel and agrees', ['tensorflow'], async () => {
-    const cases = new Map<string, NamedArray>();
-    const programs = programsOf(model).filter((p) => savedModel.programs.includes(p.name));
-    let number = 0;
-    for await (const { program, inputs, outputs } of new CaseMaker(model, images).cases(programs)) {
-      const key = `${signatureNames[program]}/${number++}`;
-      for (const [name, value] of Object.entries(inputs)) cases.set(`${key}/in/${name}`, value);
-      for (const [name, value] of Object.entries(outputs)) cases.set(`${key}/out/${name}`, value);
-    }
-    const path = join(out, 'cases.safetensors');
-    await writeSafetensors(path, cases);
-    const found = JSON.parse(
-      runPython('scripts/export/check.py', ['savedmodel', join(out, 'savedmodel'), path]),
+  test('weights of more than fits a file are variables, which tfjs-node restores', async () => {
+    const { comparisons, files } = await exportModel(model, {
+      to: ['savedmodel'],
+      out: large,
+      images: images.slice(0, 1),
+      weightsUpTo: 0,
+    });
+    const sizes = ['saved_model.pb', ...CHECKPOINT].map(
+      (name) => statSync(join(large, 'savedmodel', name)).size,
     );
-    expect(found).toHaveLength(21);
-    expect(Math.max(...found.map((f: { relative: number }) => f.relative))).toBeLessThan(1e-4);
+    expect(sizes.reduce((a, b) => a + b)).toBe(files[0]?.bytes);
+    expect(sizes[2]).toBeGreaterThan(5 * (sizes[1] as number));
+    expect(Math.max(...comparisons.map((c) => c.relative))).toBeLessThan(1e-4);
+  }, 120_000);
+
+  testWithPython('Python’s TensorFlow loads the SavedModel and agrees', ['tensorflow'], async () => {
+    const programs = programsOf(model).filter((p) => savedModel.programs.includes(p.name));
+    const cases: Case[] = [];
+    for await (const each of new CaseMaker(model, images).cases(programs)) cases.push(each);
+    for (const place of [out, large]) {
+      const folder = join(place, 'savedmodel');
+      const found = await checkInPython('savedmodel', folder, cases, (program) => signatureNames[program]);
+      expect(found).toHaveLength(21);
+      expect(Math.max(...found.map((f) => f.relative))).toBeLessThan(1e-4);
+    }
   });
 
   const { launch, reason } = browser();

@@ -1,6 +1,7 @@
 import {
+  type Agreement,
   type Comparison,
-  type ExportResult,
+  type ExportSummary,
   exportJob,
   parseExportJob,
   targetNames,
@@ -17,7 +18,7 @@ const list = (value: unknown): string[] =>
           .filter((name) => name !== ''),
       );
 
-export const verb: Verb<ExportResult> = {
+export const verb: Verb<ExportSummary> = {
   command: 'export',
   about: 'write a model for Python, ONNX Runtime, browsers, and compare it with the live one',
   examples: [
@@ -36,6 +37,11 @@ export const verb: Verb<ExportResult> = {
     },
     to: { type: 'string', demandOption: true, describe: `any of ${targetNames.join(', ')}, with commas` },
     out: { type: 'string', demandOption: true, describe: 'folder to write' },
+    overwrite: {
+      type: 'boolean',
+      default: false,
+      describe: 'write over what the folders of these forms hold; else that is an error',
+    },
     verify: { type: 'boolean', default: true, describe: 'compare in the runtime of each form' },
     images: { type: 'string', array: true, describe: 'images to compare on; simulated ones when absent' },
     smaller: { type: 'string', describe: 'further ONNX files: float16, int8, with commas' },
@@ -47,10 +53,10 @@ export const verb: Verb<ExportResult> = {
     licence: { type: 'string', describe: 'SPDX licence of the weights, for packages' },
     opset: { type: 'number', default: 17, describe: 'ONNX operator set, 17 to 20' },
   },
-  run: ({ model, to, out, verify, images, smaller, masks, licence, opset }, context) =>
+  run: ({ model, to, out, overwrite, verify, images, smaller, masks, licence, opset }, context) =>
     exportJob(
       parseExportJob({
-        ...{ model, out, verify, masks, licence, opset },
+        ...{ model, out, overwrite, verify, masks, licence, opset },
         ...{ to: list(to), images: list(images), smaller: list(smaller) },
       }),
       context,
@@ -59,9 +65,23 @@ export const verb: Verb<ExportResult> = {
     [
       ...result.files.map(({ path, bytes }) => `${path}: ${(bytes / 1e6).toFixed(1)} MB`),
       ...table(result.comparisons),
+      ...cells(result.agreement),
       ...result.notes,
     ].join('\n'),
 };
+
+/** Whether smaller files find the cells that the live model finds. */
+function cells(agreement: readonly Agreement[]): string[] {
+  if (agreement.length === 0) return [];
+  const [{ images, live }] = agreement as [Agreement];
+  return [
+    `cells of ${images} images that the ONNX files find, against the live model's ${live}:`,
+    ...agreement.map(
+      ({ precision, exported, meanF1, meanIou }) =>
+        `  ${precision.padEnd(26)} ${exported} cells, mean F1 ${meanF1.toFixed(4)}, mean IoU of pairs ${meanIou.toFixed(4)}`,
+    ),
+  ];
+}
 
 /** The largest difference of each program in each runtime. */
 function table(comparisons: readonly Comparison[]): string[] {

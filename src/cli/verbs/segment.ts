@@ -1,3 +1,4 @@
+import { argumentProblems } from '../../config/argumentProblems.js';
 import { ConfigError } from '../../core/errors.js';
 import {
   type SegmentJob,
@@ -30,6 +31,11 @@ export const verb: Verb<SegmentSummary> = {
         'tensorflow, or onnx: ONNX Runtime, with --model a folder that `export --to onnx` wrote or a model file',
       type: 'string',
       default: 'tensorflow',
+    },
+    precision: {
+      describe: 'of the files for ONNX Runtime: float32, float16 or int8',
+      type: 'string',
+      default: 'float32',
     },
     out: { describe: 'folder for the results; beside each image when absent', type: 'string' },
     save: {
@@ -91,9 +97,10 @@ export const verb: Verb<SegmentSummary> = {
 
 /** @throws ConfigError listing every argument that is not understood */
 function jobOf(args: VerbArguments): SegmentJob {
-  const parsed = segmentJob.safeParse({
+  const given = {
     model: args['model'],
     engine: args['engine'],
+    precision: args['precision'],
     inputs: args['inputs'],
     out: args['out'],
     save: String(args['save']).split(','),
@@ -114,12 +121,10 @@ function jobOf(args: VerbArguments): SegmentJob {
       tile: args['tile'],
       overlap: args['overlap'],
     },
-  });
+  };
+  const parsed = segmentJob.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError('arguments of `cellsam segment` are not right', {
-    problems: parsed.error.issues.map(({ path, message }) => ({
-      where: `--${path.at(-1) === undefined ? '' : String(path.at(-1))}`,
-      message,
-    })),
+    problems: argumentProblems(given, parsed.error),
   });
 }

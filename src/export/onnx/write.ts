@@ -1,13 +1,11 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { writeAtomic } from '../../core/files.js';
-import { Message } from '../protobuf.js';
+import { LARGEST_WEIGHTS, Message } from '../protobuf.js';
 import { isSymbolic, label } from '../trace/symbols.js';
 import type { Initialiser, OnnxAttribute, OnnxGraph, OnnxNode, OnnxPort } from './onnxGraph.js';
 import { TYPE_NUMBER } from './onnxGraph.js';
 
-/** Protobuf ends at 2 GB; above this, weights go beside the file. */
-const LARGEST = 1.9e9;
 /** Smaller constants stay in the file. */
 const EXTERNAL_FROM = 1024;
 /** So that the data can be mapped into memory. */
@@ -22,7 +20,7 @@ export interface OnnxFile {
 }
 
 /**
- * Writes the graph as `path`; with `isExternal`, or above 1.9 GB, weights go to `path.data`.
+ * Writes the graph as `path`; weights of more than `weightsUpTo` bytes in all go to `path.data`.
  *
  * @param metadata key and value texts kept in the file
  */
@@ -30,9 +28,9 @@ export async function writeOnnx(
   graph: OnnxGraph,
   path: string,
   metadata: Readonly<Record<string, string>> = {},
-  isExternal = byteSize(graph) > LARGEST,
+  weightsUpTo = LARGEST_WEIGHTS,
 ): Promise<OnnxFile> {
-  const external = isExternal ? `${path}.data` : undefined;
+  const external = byteSize(graph) > weightsUpTo ? `${path}.data` : undefined;
   const { model, outside } = build(graph, metadata, external);
   if (external !== undefined) await writePieces(external, outside);
   await writePieces(path, [{ at: 0, pieces: model.pieces }]);

@@ -9,7 +9,7 @@ import { npyOf } from '../../io/npyWrite.js';
 import { writeZip } from '../../io/zipWrite.js';
 import { OnnxSession, onnxRuntime, type SessionArray } from '../../segment/engines/onnxSession.js';
 import { backendInfo } from '../../tf/index.js';
-import { describePackage, type PackageFile, packageReadme } from '../bioimageio/description.js';
+import { describePackage, type PackageFile, packageReadme, spdx } from '../bioimageio/description.js';
 import { toOnnx } from '../onnx/convert.js';
 import { writeOnnx } from '../onnx/write.js';
 import { addProgram } from '../tensorflow/convert.js';
@@ -18,6 +18,7 @@ import { writeGraphModel } from '../tensorflow/graphModel.js';
 import { writeSavedModel } from '../tensorflow/savedModel.js';
 import { fuse } from '../trace/fuse.js';
 import { copyGraph } from '../trace/graph.js';
+import type { Case } from '../verify/cases.js';
 import { type ExportSource, LIMIT, type Target, type Traced } from './target.js';
 
 const PROGRAM = 'candidates';
@@ -28,18 +29,22 @@ const USUAL_TENSORFLOW = '2.21.0';
 export const target: Target = {
   about: 'a bioimage.io 0.5 package of the detector: three forms, test tensors, description',
   programs: [PROGRAM],
-  async write(source, folder) {
-    const [traced] = source.traced;
-    const test = source.cases.find(({ program }) => program === PROGRAM);
-    if (traced === undefined || test === undefined)
+  check({ licence, isVerified }) {
+    spdx(licence);
+    if (!isVerified)
       throw new ExportError('a bioimage.io package holds test tensors, which come with verification', {
         fix: 'leave out --no-verify',
       });
+  },
+  async write(source, folder) {
+    const traced = source.traced.find(({ program }) => program.name === PROGRAM) as Traced;
+    const test = source.cases.find(({ program }) => program === PROGRAM) as Case;
+    demandRoom(traced, source.weightsUpTo);
     await mkdir(folder, { recursive: true });
     const graph = copyGraph(traced.graph);
     fuse(graph);
     await writeOnnx(toOnnx(graph, source.opset), join(folder, 'candidates.onnx'));
-    await writeArchives(traced, folder);
+    await writeArchives(traced, source.weightsUpTo, folder);
     const [image, candidates] = [test.inputs['image'], test.outputs[PROGRAM]] as [SessionArray, SessionArray];
     for (const [name, { shape, data }] of [
       ['test_input', image] as const,
@@ -66,13 +71,22 @@ export const target: Target = {
   },
 };
 
+/** An archive ends at 4 GB, and holds the weights three times. @throws ExportError */
+function demandRoom({ graph }: Traced, weightsUpTo: number): void {
+  const bytes = [...graph.consts.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (3 * bytes > 2 * weightsUpTo)
+    throw new ExportError(`three forms of a model of ${(bytes / 1e9).toFixed(1)} GB do not fit a package`, {
+      fix: 'leave bioimageio out of --to, and share the folders of the other forms',
+    });
+}
+
 /** The forms that are folders, which the format wants as archives. */
-async function writeArchives(traced: Traced, folder: string): Promise<void> {
+async function writeArchives(traced: Traced, weightsUpTo: number, folder: string): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'cellsam-package-'));
   try {
     const saved = new GraphDef();
     const signature = addProgram(traced, saved, '');
-    await writeSavedModel(saved, { serving_default: signature }, join(scratch, 'saved_model'));
+    await writeSavedModel(saved, { serving_default: signature }, join(scratch, 'saved_model'), weightsUpTo);
     const graph = new GraphDef();
     await writeGraphModel(graph, addProgram(traced, graph, ''), join(scratch, 'tfjs'));
     for (const name of ['saved_model', 'tfjs']) {

@@ -19,7 +19,7 @@ const fileName = (program: string, precision?: Precision): string =>
   `${program}${precision === undefined ? '' : `.${precision}`}.onnx`;
 
 /** What the segmenter's ONNX engine reads beside the files; see src/segment/engines/onnx.ts. */
-function description({ config, thresholds }: ExportSource) {
+function description({ config, thresholds, scaling, smaller }: ExportSource) {
   const { vit, pixelMean, pixelStd, cellfinder, layout } = config;
   return {
     format: 'cellsam-onnx-1',
@@ -29,6 +29,8 @@ function description({ config, thresholds }: ExportSource) {
     pixelStd,
     layout,
     proposals: cellfinder.proposals,
+    scaling,
+    smaller,
     thresholds,
   };
 }
@@ -52,7 +54,8 @@ export const target: Target = {
       for (const precision of [undefined, ...source.smaller]) {
         const onnx = toOnnx(graph, source.opset);
         if (precision !== undefined) shrink[precision](onnx);
-        written.push(await writeOnnx(onnx, join(folder, fileName(program.name, precision)), metadata));
+        const path = join(folder, fileName(program.name, precision));
+        written.push(await writeOnnx(onnx, path, metadata, source.weightsUpTo));
       }
     }
     await writeFile(join(folder, 'cellsam.json'), `${JSON.stringify(description(source), undefined, 2)}\n`);

@@ -25,7 +25,7 @@ export const target: Target = {
       const name = signatureNames[traced.program.name] as string;
       signatures[name] = addProgram(traced, graph, `${name}/`);
     }
-    const bytes = await writeSavedModel(graph, signatures, folder);
+    const bytes = await writeSavedModel(graph, signatures, folder, source.weightsUpTo);
     return [{ path: join(folder, 'saved_model.pb'), bytes }];
   },
   async open(_, folder, note) {

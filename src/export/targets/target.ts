@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../../models/options.js';
+import type { Scaling } from '../../segment/engine.js';
 import type { SessionArrays } from '../../segment/engines/onnxSession.js';
 import type { Graph } from '../trace/graph.js';
 import type { Program } from '../trace/trace.js';
@@ -13,18 +14,27 @@ export interface Traced {
 /** Numbers stored in fewer bits; only ONNX has them. */
 export type Precision = 'float16' | 'int8';
 
-/** What a target writes. */
-export interface ExportSource {
-  readonly traced: readonly Traced[];
-  /** Inputs with the live model's outputs, of every program. */
-  readonly cases: readonly Case[];
+/** What is known of an export before anything is traced. */
+export interface ExportFacts {
   readonly config: ModelConfig;
   readonly thresholds: Readonly<Record<string, number | undefined>> | undefined;
+  readonly scaling: Scaling;
   /** How the model was made, and its licence, in words. */
   readonly training: string;
   readonly licence: string;
   readonly smaller: readonly Precision[];
   readonly opset: number;
+  /** Weights of more bytes than this go beside a file that protobuf writes. */
+  readonly weightsUpTo: number;
+  /** Whether what is written is compared with the live model. */
+  readonly isVerified: boolean;
+}
+
+/** What a target writes. */
+export interface ExportSource extends ExportFacts {
+  readonly traced: readonly Traced[];
+  /** Inputs with the live model's outputs, of every program; none when nothing is compared. */
+  readonly cases: readonly Case[];
 }
 
 export interface WrittenFile {
@@ -47,6 +57,8 @@ export interface Target {
   readonly about: string;
   /** Names of the programs that it writes. */
   readonly programs: readonly string[];
+  /** Looks for what would make `write` fail, before the work begins. @throws ExportError */
+  check?(facts: ExportFacts): void;
   /** Writes below `folder`. @throws ExportError naming a kernel without mapping */
   write(source: ExportSource, folder: string): Promise<readonly WrittenFile[]>;
   /** Opens what was written; empty with a note where the runtime is not installed. */

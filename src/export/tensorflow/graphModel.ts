@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../core/files.js';
 import { type Dim, isSymbolic } from '../trace/symbols.js';
 import type { GraphDef, NodeAttribute, Port, Signature, TensorFlowType } from './graphDef.js';
-import { tensorName } from './savedModel.js';
+import { tensorName } from './messages.js';
 
 /** What browsers cache well. */
 const SHARD_BYTES = 4 * 2 ** 20;
@@ -35,12 +35,12 @@ export async function writeGraphModel(
     weights.push({ name, shape, dtype });
     pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  const all = Buffer.concat(pieces);
-  const count = Math.max(1, Math.ceil(all.length / SHARD_BYTES));
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const count = Math.max(1, Math.ceil(bytes / SHARD_BYTES));
   const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
   await mkdir(folder, { recursive: true });
-  for (const [i, path] of paths.entries())
-    await writeFileAtomic(join(folder, path), all.subarray(i * SHARD_BYTES, (i + 1) * SHARD_BYTES));
+  const rest = shards(pieces);
+  for (const path of paths) await writeFileAtomic(join(folder, path), rest.next().value ?? new Uint8Array(0));
   const node = graph.nodes.map(({ name, op, inputs, attrs }) => ({
     name,
     op,
@@ -58,7 +58,24 @@ export async function writeGraphModel(
     weightsManifest: [{ paths, weights }],
   });
   await writeFileAtomic(join(folder, 'model.json'), model);
-  return all.length + model.length;
+  return bytes + model.length;
+}
+
+/** Pieces one after another, cut at the size of a shard; little more than one shard is copied at a time. */
+function* shards(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of pieces)
+    for (let at = 0; at < piece.length; ) {
+      const part = piece.subarray(at, at + SHARD_BYTES - length);
+      waiting.push(part);
+      length += part.length;
+      at += part.length;
+      if (length < SHARD_BYTES) continue;
+      yield Buffer.concat(waiting);
+      [waiting, length] = [[], 0];
+    }
+  if (length > 0) yield Buffer.concat(waiting);
 }
 
 const shapeOf = (shape: readonly Dim[]) => ({

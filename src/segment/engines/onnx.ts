@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { reason, WeightsError } from '../../core/errors.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { candidates } from '../candidates.js';
-import type { Embedding, Engine } from '../engine.js';
+import type { Embedding, Engine, Scaling } from '../engine.js';
 import type { Thresholds } from '../thresholds.js';
 import { OnnxSession, type SessionArray, type SessionArrays } from './onnxSession.js';
 
@@ -18,6 +18,8 @@ const description = z.object({
   pixelMean: triple,
   pixelStd: triple,
   proposals: z.enum(['learned', 'dense']),
+  scaling: z.enum(['plain', 'published']).default('plain'),
+  smaller: z.array(z.enum(['float16', 'int8'])).default([]),
   thresholds: z
     .object({
       ...{ box: z.number(), boxShare: z.number(), meanShare: z.number(), iou: z.number(), mask: z.number() },
@@ -27,11 +29,21 @@ const description = z.object({
 });
 type Description = z.infer<typeof description>;
 
+/** How the numbers of an exported model are stored. */
+export const precisions = ['float32', 'float16', 'int8'] as const;
+
+export interface OnnxOptions {
+  /** Which of the exported files; float32 when absent. */
+  readonly precision?: (typeof precisions)[number];
+  /** In place of the exported model's own. */
+  readonly scaling?: Scaling;
+}
+
 const PROGRAMS = ['encoder', 'detector', 'decoder', 'box_decoder'] as const;
 type Sessions = Readonly<Record<(typeof PROGRAMS)[number], OnnxSession>>;
 
 interface ArrayEmbedding extends Embedding {
-  /** The encoder's results and the images, by the names under which the detector takes them. */
+  /** The encoder's results and what the detector sees, by the names under which it takes them. */
   readonly arrays: SessionArrays;
 }
 
@@ -56,7 +68,10 @@ export class OnnxEngine implements Engine {
    *
    * @throws WeightsError when it is not such a folder; SetupError without ONNX Runtime
    */
-  static async open(folder: string): Promise<{ engine: OnnxEngine; thresholds: Thresholds | undefined }> {
+  static async open(
+    folder: string,
+    { precision = 'float32', scaling }: OnnxOptions = {},
+  ): Promise<{ engine: OnnxEngine; thresholds: Thresholds | undefined }> {
     const path = join(folder, 'cellsam.json');
     let about: Description;
     try {
@@ -68,9 +83,17 @@ export class OnnxEngine implements Engine {
         cause,
       });
     }
+    if (precision !== 'float32' && !about.smaller.includes(precision))
+      throw new WeightsError(`${folder} holds no ${precision} files`, {
+        where: path,
+        fix: `export it again with \`--smaller ${precision}\``,
+      });
+    const ending = precision === 'float32' ? 'onnx' : `${precision}.onnx`;
     const opened: [string, OnnxSession][] = [];
-    for (const name of PROGRAMS) opened.push([name, await OnnxSession.open(join(folder, `${name}.onnx`))]);
-    const engine = new OnnxEngine(Object.fromEntries(opened) as Sessions, about);
+    for (const name of PROGRAMS)
+      opened.push([name, await OnnxSession.open(join(folder, `${name}.${ending}`))]);
+    const own = { ...about, scaling: scaling ?? about.scaling };
+    const engine = new OnnxEngine(Object.fromEntries(opened) as Sessions, own);
     return { engine, thresholds: about.thresholds };
   }
 
@@ -90,16 +113,22 @@ export class OnnxEngine implements Engine {
     return this.#description.pixelStd;
   }
 
+  get scaling(): Scaling {
+    return this.#description.scaling;
+  }
+
   get hasDynamicThreshold(): boolean {
     return this.#description.proposals === 'learned';
   }
 
-  async encode(images: Float32Array, batch: number): Promise<ArrayEmbedding> {
+  async encode(images: Float32Array, batch: number, detectorImages?: Float32Array): Promise<ArrayEmbedding> {
     const { side } = this;
-    const image = float([batch, 3, side, side], channelsFirst(images, side * side));
+    const planes = (data: Float32Array) => float([batch, 3, side, side], channelsFirst(data, side * side));
+    const image = planes(images);
     const encoded = await this.#sessions.encoder.run({ image });
     const content_size = float([batch, 2], new Float32Array(2 * batch).fill(side));
-    return { batch, arrays: { ...encoded, image, content_size } };
+    const seen = detectorImages === undefined ? image : planes(detectorImages);
+    return { batch, arrays: { ...encoded, image: seen, content_size } };
   }
 
   async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
