@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { ExportError } from '../../src/core/errors.js';
 import { toOnnx } from '../../src/export/onnx/convert.js';
+import { addProgram } from '../../src/export/tensorflow/convert.js';
+import { GraphDef } from '../../src/export/tensorflow/graphDef.js';
 import { type Program, traceProgram } from '../../src/export/trace/trace.js';
 import { tf } from '../../src/tf/index.js';
 
@@ -49,8 +51,12 @@ test.each<[string, Run, RegExp]>([
 test('a kernel without a mapping is named with the weight beside it', () => {
   const weight = tf.variable(tf.ones([4]));
   const names = new Map([[weight.id, 'model.block.3.norm.weight']]);
-  const graph = traceProgram(programOf((x) => x.mul(weight).relu6(), names));
+  const program = programOf((x) => x.mul(weight).relu6(), names);
+  const graph = traceProgram(program);
   expect(() => toOnnx(graph)).toThrow(/no mapping for the kernel `Relu6` near `model\.block\.3\.norm`/);
+  expect(() => addProgram({ program, graph }, new GraphDef(), '')).toThrow(
+    /TensorFlow has no mapping for the kernel `Relu6` near `model\.block\.3\.norm`/,
+  );
   weight.dispose();
 });
 
