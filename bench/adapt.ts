@@ -9,6 +9,7 @@
 import { annotatedFields } from '../src/adapt/annotated.js';
 import { boundaryOf, featuresOf, inputsFrom } from '../src/adapt/boundary.js';
 import { FeatureCache } from '../src/adapt/featureCache.js';
+import { gradientsFor } from '../src/adapt/learn.js';
 import { PARTS, type Part } from '../src/adapt/options.js';
 import { trimQueries } from '../src/adapt/trimQueries.js';
 import { type FixedView, fixedViews } from '../src/adapt/views.js';
@@ -63,10 +64,14 @@ function copy(part: Part, isKept: boolean): Copy {
     const features = isKept
       ? await cache.batch([view.key], () => tf.tidy(() => featuresOf(model, images(), boundary)))
       : undefined;
-    const { loss, grads } = gradientsOf(model.parameters, trained, () =>
-      features === undefined
-        ? stageLoss(model, batch, stage, new Random(0)).total
-        : lossFrom(model, inputsFrom(model, features, boundary), batch, stage, new Random(0)).total,
+    const { loss, grads } = gradientsOf(
+      model.parameters,
+      trained,
+      () =>
+        features === undefined
+          ? stageLoss(model, batch, stage, new Random(0)).total
+          : lossFrom(model, inputsFrom(model, features, boundary), batch, stage, new Random(0)).total,
+      gradientsFor(config, boundary),
     );
     optimiser.apply(grads, () => 1e-5);
     tf.dispose([...grads.values(), ...Object.values(features ?? {})]);

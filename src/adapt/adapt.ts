@@ -3,11 +3,21 @@ import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import { tf } from '../tf/index.js';
+import type { Factors } from '../weights/lowRank.js';
 import { type Decision, decide, type Gain, gainOf } from './decide.js';
 import { type Fold, foldsOf } from './folds.js';
-import { PARTS } from './options.js';
-import { type AdaptRequest, bestChoice, learnFrom, type Round, runRound, scoresAt } from './rounds.js';
+import {
+  type AdaptRequest,
+  bestChoice,
+  type Choice,
+  learnFrom,
+  type Round,
+  runRound,
+  scoreAfter,
+  scoringLater,
+} from './rounds.js';
 import { type AdaptScore, meanOf } from './score.js';
+import { type Trained, trainedOf } from './trained.js';
 
 /** Fewer objects than this cannot be learnt from and tested on. */
 const LEAST_OBJECTS = 4;
@@ -24,6 +34,8 @@ export interface AdaptOutcome {
   readonly steps: number;
   readonly rounds: number;
   readonly trained: readonly string[];
+  /** Of the low-rank adapters, by the weight's name. */
+  readonly factors: ReadonlyMap<string, Factors>;
   readonly seconds: number;
 }
 
@@ -45,31 +57,30 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
       fix: 'annotate a second image, or cells in both halves of this one',
     });
   }
-  const trained = trainedOf(request);
-  const snapshot = new Map(trained.map((name) => [name, model.parameters.get(name).clone()]));
+  const trained = trainedOf(model, options);
+  const all = [...trained.names, ...trained.adapted];
+  const snapshot = new Map(all.map((name) => [name, model.parameters.get(name).clone()]));
   const restore = () => {
     for (const [name, value] of snapshot) model.parameters.assign(name, value);
   };
+  const rounds: Round[] = [];
   try {
     const end = started + 1000 * (options.budgetSeconds * (1 - LATE.share) - LATE.seconds);
-    const rounds = await runRounds(request, folds, trained, end, restore, random, context);
+    await runRounds(request, folds, trained, end, restore, random, rounds, context);
+    const best = bestChoice(rounds) ?? { share: 1, box: request.thresholds.box };
     const before = rounds.flatMap((round) => round.before);
-    const after = rounds.flatMap((round, k) => {
-      const others = rounds.filter((_, i) => i !== k);
-      return scoresAt(round, bestChoice(others)) ?? scoresAt(round, bestChoice(rounds)) ?? [];
-    });
+    const after = await scoresAfter(request, rounds, best, restore, context);
     const f1s = (scores: readonly AdaptScore[]) => scores.map((score) => score.f1);
     const gain = gainOf(f1s(before), f1s(after), random.split('gain'));
     const decision = decide(gain, meanOf(f1s(after)));
     restore();
-    const best = bestChoice(rounds);
-    let steps = 0;
+    let learnt: Awaited<ReturnType<typeof learnFrom>> = { steps: 0, factors: new Map() };
     if (decision.isKept && best.share > 0) {
       const title = `It helps (${decision.why}); learning from all ${fields.length}`;
       context.emit({ kind: 'stage', title });
       const milliseconds = end - performance.now();
       const extra = { milliseconds, until: best.share, random: random.split('final') };
-      steps = await learnFrom(request, fields, trained, extra, context);
+      learnt = await learnFrom(request, fields, trained, extra, context);
     }
     return {
       decision,
@@ -77,29 +88,50 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
       before,
       after,
       thresholds: decision.isKept ? { ...request.thresholds, box: best.box } : request.thresholds,
-      steps,
+      steps: learnt.steps,
+      factors: learnt.factors,
       rounds: rounds.length,
-      trained,
+      trained: all,
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
-    tf.dispose([...snapshot.values()]);
+    tf.dispose([...snapshot.values(), ...rounds.flatMap(keptOf)]);
   }
+}
+
+const keptOf = ({ weights }: Round): tf.Tensor[] => [...weights.values()].flatMap((own) => [...own.values()]);
+
+/** Every round's held-out fields, with share and threshold chosen on the other rounds. */
+async function scoresAfter(
+  request: AdaptRequest,
+  rounds: readonly Round[],
+  best: Choice,
+  restore: () => void,
+  { emit, signal }: JobContext,
+): Promise<AdaptScore[]> {
+  emit({ kind: 'stage', title: 'Scoring what was held out' });
+  const after: AdaptScore[] = [];
+  for (const [k, round] of rounds.entries()) {
+    const choice = bestChoice(rounds.filter((_, i) => i !== k)) ?? best;
+    after.push(...(await scoreAfter(request, round, choice, restore, signal)));
+  }
+  return after;
 }
 
 /** All rounds that the time allows, two at least; each and the last learning, from everything, have an equal share of it. */
 async function runRounds(
   request: AdaptRequest,
   folds: readonly Fold[],
-  trained: readonly string[],
+  trained: Trained,
   end: number,
   restore: () => void,
   random: Random,
+  rounds: Round[],
   context: JobContext,
-): Promise<Round[]> {
-  const rounds: Round[] = [];
+): Promise<void> {
   for (const [k, fold] of folds.entries()) {
-    const share = (end - performance.now()) / (folds.length - k + 1);
+    const later = rounds.reduce((sum, round) => sum + scoringLater(round), 0);
+    const share = (end - performance.now() - later) / (folds.length - k + 1);
     const dearest = Math.max(0, ...rounds.map((round) => round.scoringMs));
     if (k >= 2 && share < dearest) {
       context.emit({ kind: 'warning', message: `the time allows ${k} of ${folds.length} rounds` });
@@ -110,7 +142,6 @@ async function runRounds(
     restore();
     rounds.push(await runRound(request, fold, trained, share, random.split(`round/${k}`), context));
   }
-  return rounds;
 }
 
 function requireObjects(fields: AdaptRequest['fields']): void {
@@ -121,12 +152,4 @@ function requireObjects(fields: AdaptRequest['fields']): void {
     `${fields.length} ${images} with ${objects} annotated ${cells}: at least ${LEAST_OBJECTS} are needed, some to learn from and some to test on`,
     { fix: 'annotate a few more cells; five images with some tens of cells are a good beginning' },
   );
-}
-
-/** Names of the weights of the parts that are asked for. */
-function trainedOf({ model: { parameters }, options }: AdaptRequest): string[] {
-  const patterns = options.parts.map((part) => new RegExp(PARTS[part]));
-  return parameters
-    .names()
-    .filter((name) => parameters.get(name).trainable && patterns.some((pattern) => pattern.test(name)));
 }

@@ -68,6 +68,7 @@ export function featuresOf(model: CellSam, images: tf.Tensor4D, boundary: Bounda
 
 /** Kept features as the losses want them; whatever lies behind the boundary is computed here, on the tape. */
 export function inputsFrom(model: CellSam, features: ViewFeatures, boundary: Boundary): StageInputs {
+  for (const tensor of Object.values(features)) model.parameters.plan()?.constants.add(tensor);
   const of = (name: string): tf.Tensor4D => features[name] as tf.Tensor4D;
   const inputs: { embedding?: tf.Tensor4D; detector?: DetectorInputs } = {};
   if (boundary.masks === 'tokens') inputs.embedding = neck(of('tokens'), model.imageEncoder.scope('neck'));

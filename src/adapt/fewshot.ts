@@ -9,6 +9,7 @@ import { type AnnotatedField, withoutMasks } from './annotated.js';
 import type { FeatureCache } from './featureCache.js';
 import { type Helpful, mostHelpful } from './helpful.js';
 import type { AdaptOptions } from './options.js';
+import type { AdaptRequest } from './rounds.js';
 import { meanOf, scoreAll } from './score.js';
 
 export interface FewshotRequest {
@@ -83,6 +84,7 @@ export interface FewshotResult {
 export async function fewshot(request: FewshotRequest, context: JobContext): Promise<FewshotResult> {
   const { model, heldout, shots, seeds } = request;
   const random = new Random(request.options.seed).split('fewshot');
+  const known: NonNullable<AdaptRequest['known']> = new Map();
   const original = new Map(
     model.parameters.names().map((name) => [name, model.parameters.get(name).clone()]),
   );
@@ -107,7 +109,7 @@ export async function fewshot(request: FewshotRequest, context: JobContext): Pro
         if (count === 0 && seed > 0) continue;
         const isLast = seed === seeds - 1 && count === shots.at(-1);
         const drawn = { order, count, seed, isLast };
-        const make = () => adaptedRun(drawn, unadapted, request, context);
+        const make = () => adaptedRun(drawn, unadapted, { ...request, known }, context);
         runs.push(count === 0 ? unadapted : await once(count, seed, make));
       }
     }
@@ -124,6 +126,9 @@ export async function fewshot(request: FewshotRequest, context: JobContext): Pro
   }
 }
 
+/** With the model's scores before adaptation, which all adaptations share. */
+type KnownRequest = FewshotRequest & Required<Pick<AdaptRequest, 'known'>>;
+
 /** Which images are learnt from. */
 interface Draw {
   /** The shuffled pool, by index. */
@@ -136,7 +141,7 @@ interface Draw {
 async function adaptedRun(
   { order, count, seed, isLast }: Draw,
   unadapted: FewshotRun,
-  request: FewshotRequest,
+  request: KnownRequest,
   context: JobContext,
 ): Promise<FewshotRun> {
   const { model, pool, heldout, thresholds } = request;
@@ -171,16 +176,16 @@ async function scored(request: FewshotRequest, context: JobContext): Promise<Few
 async function adaptTo(
   chosen: readonly AnnotatedField[],
   seed: number,
-  request: FewshotRequest,
+  request: KnownRequest,
   context: JobContext,
 ): Promise<{ readonly outcome?: AdaptOutcome; readonly why: string }> {
   const fields = request.boxesOnly ? chosen.map(withoutMasks) : chosen;
-  const { model, thresholds } = request;
+  const { model, thresholds, known } = request;
   const options = { ...request.options, seed: request.options.seed + seed };
   try {
     return {
       outcome: await adapt(
-        { model, thresholds, fields, options, cache: request.cache() },
+        { model, thresholds, fields, options, cache: request.cache(), known },
         { ...context, emit: silent },
       ),
       why: '',

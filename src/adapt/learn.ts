@@ -2,16 +2,17 @@ import type { Random } from '../core/random.js';
 import { type PixelScale, toBatch } from '../data/batches.js';
 import type { Batch, Cursor } from '../data/sample.js';
 import type { CellSam } from '../models/cellsam.js';
+import type { ModelConfig } from '../models/options.js';
 import { tf } from '../tf/index.js';
-import { recomputes } from '../train/gradients.js';
+import { type GradientOptions, recomputes } from '../train/gradients.js';
 import { averageHook } from '../train/hooks/average.js';
-import { AdamW } from '../train/optimiser/adamw.js';
-import { WeightAverage } from '../train/optimiser/average.js';
+import { type Average, LowRankAdapters } from '../train/optimiser/lowRank.js';
 import { trainOptions } from '../train/options.js';
 import { weightDecays } from '../train/schedule.js';
 import { lossOptions } from '../train/stages/options.js';
 import { lossFrom, stageLoss } from '../train/stages/stage.js';
 import { type Hook, type Progress, train } from '../train/trainer.js';
+import type { Factors } from '../weights/lowRank.js';
 import { type Boundary, featuresOf, inputsFrom, type ViewFeatures } from './boundary.js';
 import type { FeatureCache } from './featureCache.js';
 import type { FixedView } from './views.js';
@@ -22,7 +23,12 @@ const PROMPTS = 3;
 export interface LearnRequest {
   readonly model: CellSam;
   readonly views: readonly FixedView[];
+  /** Names of the weights that are trained in full. */
   readonly trained: readonly string[];
+  /** Names of those that change by low-rank adapters; none when absent. */
+  readonly lowRank?: { readonly names: readonly string[]; readonly rank: number };
+  /** Whether masks are learnt; where views have them, when absent. */
+  readonly usesMasks?: boolean;
   /** Undefined when the ViT is trained too; then nothing is kept and every step runs the whole model. */
   readonly boundary: Boundary | undefined;
   readonly cache: FeatureCache;
@@ -43,6 +49,8 @@ export interface LearnRequest {
 export interface Learnt {
   readonly steps: number;
   readonly losses: readonly number[];
+  /** Of the low-rank adapters, by the weight's name. */
+  readonly factors: ReadonlyMap<string, Factors>;
 }
 
 /**
@@ -50,20 +58,27 @@ export interface Learnt {
  * of full training. The model ends with the running average of its weights.
  */
 export async function learn(request: LearnRequest): Promise<Learnt> {
-  const { model, views, boundary, trained, batchSize, random } = request;
-  const hasMasks = views.every((view) => view.boxesOnly === undefined);
+  const { model, views, boundary, batchSize, random, lowRank = { names: [], rank: 1 } } = request;
+  const { usesMasks = views.every((view) => view.boxesOnly === undefined) } = request;
+  const trained = [...request.trained, ...lowRank.names];
   const options = trainOptions.parse({
-    stage: hasMasks ? 'joint' : 'detector',
+    stage: usesMasks ? 'joint' : 'detector',
     batchSize,
     weightDecay: 0.01,
     promptsPerImage: PROMPTS,
   });
-  const optimiser = new AdamW(model.parameters, {
+  const adapters = new LowRankAdapters(
+    model.parameters,
+    lowRank.names,
+    lowRank.rank,
+    random.split('adapters'),
+  );
+  const optimiser = adapters.optimiser({
     betas: options.betas as [number, number],
     eps: 1e-8,
     weightDecay: weightDecays(options, (name) => model.parameters.get(name).rank),
   });
-  const average = new WeightAverage(model.parameters, trained, options.averageDecay);
+  const average = adapters.average(request.trained, options.averageDecay);
   const progress: Progress = { step: 0, cursor: { epoch: 0, position: 0, random: [] } };
   const stage = lossOptions(options, trained);
   const side = model.config.vit.imgSize;
@@ -106,7 +121,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
       },
       clipNorm: options.clipNorm,
       accumulate: 1,
-      gradients: { recompute: recomputes('auto', model.config) },
+      gradients: gradientsFor(model.config, boundary),
       maxSteps: request.steps,
       random: random.split('steps'),
       hooks: [
@@ -122,15 +137,22 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
       signal: request.signal,
     });
     if (progress.step > 0) average.settle();
-    return { steps: progress.step, losses };
+    return { steps: progress.step, losses, factors: adapters.read() };
   } finally {
     release();
     optimiser.dispose();
     average.dispose();
+    adapters.dispose();
   }
 }
 
-function lookHook({ look }: LearnRequest, average: WeightAverage, clock: Clock): Hook {
+/** What lies behind kept features keeps its activations; only through a ViT that is trained are large models computed again. */
+export function gradientsFor(config: ModelConfig, boundary: Boundary | undefined): GradientOptions {
+  if (!recomputes('auto', config)) return { recompute: false };
+  return { recompute: boundary === undefined ? true : 'operators' };
+}
+
+function lookHook({ look }: LearnRequest, average: Average, clock: Clock): Hook {
   let next = 0;
   return {
     onStep: async ({ step }) => {

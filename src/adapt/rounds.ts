@@ -1,23 +1,30 @@
 import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
+import { augmentOptions } from '../data/transforms/augment.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Thresholds } from '../segment/thresholds.js';
+import { tf } from '../tf/index.js';
 import type { Hook } from '../train/trainer.js';
+import type { Factors } from '../weights/lowRank.js';
 import type { AnnotatedField } from './annotated.js';
 import { boundaryOf } from './boundary.js';
+import { detectionScores, scoringTiles } from './detections.js';
 import type { FeatureCache } from './featureCache.js';
 import type { Fold } from './folds.js';
 import { type LearnRequest, learn } from './learn.js';
 import type { AdaptOptions } from './options.js';
 import { type AdaptScore, meanOf, scoreAll } from './score.js';
+import type { Trained } from './trained.js';
 import { fixedViews } from './views.js';
 
-/** Box thresholds that calibration tries: the network runs once for all of them. */
-const BOX_THRESHOLDS = [0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55] as const;
-/** Shares of the schedule at which the held-out fields are looked at; where looking is dear, at its end only. */
+/** Box thresholds that calibration tries, beside the one that came with the model. */
+const BOX_THRESHOLDS = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6] as const;
+/** Shares of the schedule at which the detector is looked at; where its weights are many, at the end only. */
 const LOOKS: readonly number[] = [1 / 3, 2 / 3, 1];
-/** A look after learning may find more cells than the one before it, and take longer. */
-const LOOK_GROWTH = 1.2;
+/** Numbers that may be kept of all looks of a round: 128 MiB. */
+const MOST_KEPT = 2 ** 25;
+/** Scoring after learning may find more cells than before it, and take longer. */
+const GROWTH = 1.2;
 /** Weights that boxes alone teach nothing. */
 const MASKS_ONLY = /mask_decoder\.|image_encoder\.neck\./;
 
@@ -32,92 +39,156 @@ export interface AdaptRequest {
   readonly cache: FeatureCache;
   /** When the budget began to run, in ms of `performance.now()`; at the call when absent. */
   readonly started?: number;
+  /** Scores of the model as it is, kept from one adaptation to the next; added to. */
+  readonly known?: Map<string, Known>;
 }
 
-/** How long to learn, as a share of the schedule, and which box threshold to use. */
+/** Scores of the model as it is on some fields, and what they took in ms. */
+export interface Known {
+  readonly scores: readonly AdaptScore[];
+  readonly milliseconds: number;
+}
+
+/** How long to learn, as a share of the schedule (0: not at all), and which box threshold to use. */
 export interface Choice {
   readonly share: number;
   readonly box: number;
 }
 
-/** Scores of the held-out fields of one round. */
+/** What one round of cross-validation gives. */
 export interface Round {
+  readonly test: readonly AnnotatedField[];
+  /** As `segment` does it, with masks where there are any. */
   readonly before: readonly AdaptScore[];
-  /** For each share of the schedule and each box threshold, in the same order in every round. */
-  readonly looks: readonly { readonly choice: Choice; readonly scores: readonly AdaptScore[] }[];
-  /** Of all looks, in ms. */
+  /** How well boxes are found on the held-out fields, for each share of the schedule and each box threshold. */
+  readonly looks: readonly { readonly choice: Choice; readonly f1s: readonly number[] }[];
+  /** Trained weights at the shares above 0; the caller disposes of them. */
+  readonly weights: ReadonlyMap<number, ReadonlyMap<string, tf.Tensor>>;
+  /** What scoring the held-out fields once takes, in ms. */
   readonly scoringMs: number;
 }
 
 /**
- * Learns from one fold and scores what it holds out: before, and at some shares of the schedule at every threshold.
+ * Learns from one fold and looks at what it holds out at some shares of the schedule: at boxes only, which is cheap. Masks
+ * are scored once before, and once after, when share and threshold have been chosen (`scoreAfter`).
  *
- * @param milliseconds for all of it; looks are planned by what the first one takes
+ * @param milliseconds for all of it, the score after included
  */
 export async function runRound(
   request: AdaptRequest,
   fold: Fold,
-  trained: readonly string[],
+  trained: Trained,
   milliseconds: number,
   random: Random,
   context: JobContext,
 ): Promise<Round> {
   const { model, rival, thresholds } = request;
+  const { scores: before, milliseconds: scoringMs } = await scoreBefore(request, fold.test, context);
+  const tiles = scoringTiles(model, thresholds, fold.test);
+  const boxes = [...new Set([thresholds.box, ...BOX_THRESHOLDS])];
   const looks: Round['looks'][number][] = [];
-  let scoringMs = 0;
-  const look = async (own: CellSam, share: number): Promise<readonly AdaptScore[]> => {
+  const weights = new Map<number, ReadonlyMap<string, tf.Tensor>>();
+  let lookMs = 0;
+  const look = async (share: number) => {
     const started = performance.now();
-    const settings = BOX_THRESHOLDS.map((box) => ({ ...thresholds, box }));
-    const [plain = [], ...each] = await scoreAll(own, [thresholds, ...settings], fold.test, context.signal);
-    for (const [i, scores] of each.entries())
-      looks.push({ choice: { share, box: BOX_THRESHOLDS[i] as number }, scores });
-    scoringMs += performance.now() - started;
-    return plain;
+    const f1s = await detectionScores(model, tiles, thresholds, boxes, context.signal);
+    for (const [i, box] of boxes.entries()) looks.push({ choice: { share, box }, f1s: f1s[i] ?? [] });
+    if (share > 0) weights.set(share, copyOf(model, trained));
+    lookMs = Math.max(lookMs, performance.now() - started);
   };
-  const before = await look(rival ?? model, 0);
-  if (rival !== undefined) looks.length = 0; // scores of another model
-  const left = milliseconds - scoringMs;
-  const costOf = (count: number) => count * LOOK_GROWTH * scoringMs;
-  const shares = costOf(LOOKS.length) < left / 2 ? LOOKS : LOOKS.slice(-1);
-  const learnMs = Math.max(0.1 * milliseconds, left - costOf(shares.length));
+  await look(0);
+  if (rival !== undefined) looks.length = 0; // the trimmed model is not one that anybody has
+  const size = sizeOf(model, trained);
+  const shares = size * LOOKS.length <= MOST_KEPT ? LOOKS : LOOKS.slice(-1);
+  const scoring = (request.known?.has(keyOf(fold.test)) === true ? GROWTH : 1 + GROWTH) * scoringMs;
+  const rest = milliseconds - scoring - (1 + shares.length) * GROWTH * lookMs;
   await learnFrom(
     request,
     fold.learn,
     trained,
     {
-      milliseconds: learnMs,
+      milliseconds: Math.max(0.1 * milliseconds, rest),
       random,
-      look: { at: shares.slice(0, -1), run: async (share) => void (await look(model, share)) },
+      look: { at: shares.slice(0, -1), run: look },
     },
     context,
   );
-  await look(model, 1);
-  return { before, looks, scoringMs };
+  await look(1);
+  return { test: fold.test, before, looks, weights, scoringMs };
 }
 
-/** Learning from fields with all that the options say; @returns how many steps it was */
+/** What scoring a round's held-out fields after it will take, in ms. */
+export const scoringLater = ({ scoringMs }: Round): number => GROWTH * scoringMs;
+
+/** Scores of the held-out fields with the weights of a share and its threshold. */
+export async function scoreAfter(
+  { model, thresholds }: AdaptRequest,
+  { test, weights }: Round,
+  { share, box }: Choice,
+  restore: () => void,
+  signal?: AbortSignal,
+): Promise<readonly AdaptScore[]> {
+  restore();
+  for (const [name, value] of weights.get(share) ?? []) model.parameters.assign(name, value);
+  const [scores = []] = await scoreAll(model, [{ ...thresholds, box }], test, signal);
+  return scores;
+}
+
+const keyOf = (fields: readonly AnnotatedField[]): string =>
+  fields.map(({ id, boxesOnly }) => `${id}${boxesOnly === undefined ? '' : ', boxes'}`).join('|');
+
+async function scoreBefore(
+  { model, rival, thresholds, known }: AdaptRequest,
+  fields: readonly AnnotatedField[],
+  { signal }: JobContext,
+): Promise<Known> {
+  const found = known?.get(keyOf(fields));
+  if (found !== undefined) return found;
+  const started = performance.now();
+  const [scores = []] = await scoreAll(rival ?? model, [thresholds], fields, signal);
+  const fresh = { scores, milliseconds: performance.now() - started };
+  known?.set(keyOf(fields), fresh);
+  return fresh;
+}
+
+const namesOf = ({ names, adapted }: Trained): string[] => [...names, ...adapted];
+
+function copyOf({ parameters }: CellSam, trained: Trained): ReadonlyMap<string, tf.Tensor> {
+  return new Map(namesOf(trained).map((name) => [name, tf.tidy(() => parameters.get(name).add(0))]));
+}
+
+const sizeOf = ({ parameters }: CellSam, trained: Trained): number =>
+  namesOf(trained).reduce((sum, name) => sum + parameters.get(name).size, 0);
+
+/** Learning from fields with all that the options say. */
 export async function learnFrom(
   request: AdaptRequest,
   fields: readonly AnnotatedField[],
-  trained: readonly string[],
+  trained: Trained,
   extra: Pick<LearnRequest, 'milliseconds' | 'random' | 'look' | 'until'>,
   context: JobContext,
-): Promise<number> {
+): Promise<{ readonly steps: number; readonly factors: ReadonlyMap<string, Factors> }> {
   const { model, options, cache, thresholds } = request;
   const plan = {
     side: model.config.vit.imgSize,
     scales: options.scales,
     objectSide: thresholds.objectSide,
     limit: options.views,
+    augment: options.augment ? augmentOptions.parse({}) : undefined,
   };
   // The same views in every round: their features are computed once.
   const views = fixedViews(fields, plan, new Random(options.seed).split('views'));
   const hasMasks = views.every((view) => view.boxesOnly === undefined);
-  const { steps } = await learn({
+  const learnt = (names: readonly string[]) => (hasMasks ? names : names.filter((n) => !MASKS_ONLY.test(n)));
+  const [names, adapted] = [learnt(trained.names), learnt(trained.adapted)];
+  const all = [...names, ...adapted];
+  return learn({
     model,
     views,
-    trained: hasMasks ? trained : trained.filter((name) => !MASKS_ONLY.test(name)),
-    boundary: boundaryOf(model, trained, hasMasks),
+    trained: names,
+    lowRank: { names: adapted, rank: trained.rank },
+    usesMasks: hasMasks && trained.usesMasks,
+    boundary: boundaryOf(model, all, hasMasks && trained.usesMasks),
     cache,
     steps: options.steps,
     batchSize: options.batchSize,
@@ -126,7 +197,6 @@ export async function learnFrom(
     signal: context.signal,
     ...extra,
   });
-  return steps;
 }
 
 function progressHook(total: number, { emit }: JobContext): Hook {
@@ -139,18 +209,16 @@ function progressHook(total: number, { emit }: JobContext): Hook {
   };
 }
 
-/** Length of learning and threshold with the best mean F1 over rounds, of those that all of them tried. */
-export function bestChoice(rounds: readonly Round[]): Choice {
+/** Length of learning and threshold with the best mean F1 of boxes over rounds, of those that all of them tried. */
+export function bestChoice(rounds: readonly Pick<Round, 'looks'>[]): Choice | undefined {
   let best: { readonly choice: Choice; readonly f1: number } | undefined;
   for (const { choice } of rounds[0]?.looks ?? []) {
-    const scores = rounds.map((round) => scoresAt(round, choice));
-    if (scores.some((own) => own === undefined)) continue;
-    const f1 = meanOf(scores.flatMap((own) => (own ?? []).map((score) => score.f1)));
+    const f1s = rounds.map(
+      ({ looks }) => looks.find((l) => l.choice.share === choice.share && l.choice.box === choice.box)?.f1s,
+    );
+    if (f1s.some((own) => own === undefined)) continue;
+    const f1 = meanOf(f1s.flatMap((own) => own ?? []));
     if (best === undefined || f1 > best.f1) best = { choice, f1 };
   }
-  return best?.choice ?? { share: 1, box: BOX_THRESHOLDS[0] };
+  return best?.choice;
 }
-
-/** Undefined where a round did not look at that share. */
-export const scoresAt = (round: Round, { share, box }: Choice): readonly AdaptScore[] | undefined =>
-  round.looks.find(({ choice }) => choice.share === share && choice.box === box)?.scores;

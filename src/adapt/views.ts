@@ -1,4 +1,5 @@
 import type { Random } from '../core/random.js';
+import { type AugmentOptions, changeValues } from '../data/transforms/augment.js';
 import type { Placed } from '../data/transforms/crop.js';
 import { TURNS } from '../data/transforms/rightAngles.js';
 import { zoomFor } from '../data/transforms/scale.js';
@@ -24,6 +25,10 @@ export interface ViewPlan {
   readonly objectSide?: number | undefined;
   /** At most so many views of all fields together. */
   readonly limit: number;
+  /** How values are changed, each view's once; they stay as they are when absent. */
+  readonly augment?: AugmentOptions | undefined;
+  /** Views in the position of the field only, to score a detector on. */
+  readonly isUpright?: boolean;
 }
 
 /**
@@ -34,10 +39,12 @@ export function fixedViews(fields: readonly AnnotatedField[], plan: ViewPlan, ra
   const share = Math.max(1, Math.floor(plan.limit / Math.max(1, fields.length)));
   return fields.flatMap((field) => {
     const places = placesOf(field, plan);
-    const order = random.split(`views/${field.id}`).permutation(places.length);
-    return [...order].slice(0, share).map((i) => {
+    const own = random.split(`views/${field.id}`);
+    return [...own.permutation(places.length)].slice(0, share).map((i) => {
       const map = places[i] as Placed;
-      const patch = warp(field, map, plan.side);
+      const moved = warp(field, map, plan.side);
+      const { augment } = plan;
+      const patch = augment === undefined ? moved : changeValues(moved, augment, own.split(`values/${i}`));
       return { ...patch, size: map.size, id: field.id, key: hashOf(patch) };
     });
   });
@@ -54,7 +61,9 @@ function placesOf(field: AnnotatedField, plan: ViewPlan): Placed[] {
     const window = side / scale;
     return starts(field.height, window).flatMap((top) =>
       starts(field.width, window).flatMap((left) =>
-        POSITIONS.map((m) => placeAt(m, scale, left, top, window, side)),
+        (plan.isUpright === true ? [IDENTITY] : POSITIONS).map((m) =>
+          placeAt(m, scale, left, top, window, side),
+        ),
       ),
     );
   });

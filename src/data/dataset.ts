@@ -13,8 +13,12 @@ export interface Dataset {
   readonly fields: Readonly<Record<Split, readonly Field[]>>;
   /** The sets in the order of the configuration. */
   readonly sets: readonly { readonly name: string; readonly gives: Gives }[];
-  /** Reads a whole part. @throws DataError naming all images that cannot be used, unless they are to be skipped */
-  readSplit(split: Split, context: JobContext): Promise<Sample[]>;
+  /**
+   * Reads a part, all of it or the fields that are wanted.
+   *
+   * @throws DataError naming all images that cannot be used, unless they are to be skipped
+   */
+  readSplit(split: Split, context: JobContext, isWanted?: (field: Field) => boolean): Promise<Sample[]>;
 }
 
 /**
@@ -38,7 +42,8 @@ export async function openDataset(options: DataOptions, folder: string): Promise
     counts: { train: fields.train.length, val: fields.val.length, heldout: fields.heldout.length },
     fields,
     sets,
-    readSplit: (split, context) => readAll(fields[split], split, options, context),
+    readSplit: (split, context, isWanted = () => true) =>
+      readAll(fields[split].filter(isWanted), split, options, context),
   };
 }
 

@@ -5,7 +5,7 @@ import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
 import { adaptPage } from '../adapt/adaptPage.js';
 import { annotatedFields } from '../adapt/annotated.js';
 import { FeatureCache } from '../adapt/featureCache.js';
-import { adaptOptions, PARTS } from '../adapt/options.js';
+import { ADAPTED, type AdaptOptions, adaptOptions, PARTS } from '../adapt/options.js';
 import { meanOf } from '../adapt/score.js';
 import { queriesFor, trimQueries } from '../adapt/trimQueries.js';
 import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
@@ -18,6 +18,7 @@ import type { Sample } from '../data/sample.js';
 import { thresholdSets } from '../segment/thresholds.js';
 import { requireTraining } from '../tf/index.js';
 import { baseModel, changedFrom } from '../weights/base.js';
+import { withFactors } from '../weights/lowRank.js';
 import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 
@@ -86,7 +87,9 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
   try {
     const features = new FeatureCache(
       { memoryBytes: Math.min(2 * GB, totalmem() / 8), diskBytes: 10 * GB },
-      cache === undefined ? undefined : join(cache, sha256(hash, options.parts.join()).slice(0, 16)),
+      cache === undefined
+        ? undefined
+        : join(cache, sha256(hash, options.parts.join(), options.lora.join()).slice(0, 16)),
     );
     const outcome = await adapt(
       {
@@ -103,8 +106,10 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     const target = join(folder, 'model.safetensors');
     if (outcome.decision.isKept) {
       const reference = await baseModel(base);
-      const weights = merge ? model.toArrays() : changedFrom(before, model.toArrays());
-      const made = `${card.training}; adapted to ${fields.length} images of ${basename(resolve(source))} (${outcome.steps} steps of ${options.parts.join(', ')})`;
+      const weights = merge
+        ? model.toArrays()
+        : withFactors(changedFrom(before, model.toArrays()), outcome.factors);
+      const made = `${card.training}; adapted to ${fields.length} images of ${basename(resolve(source))} (${outcome.steps} steps of ${partsOf(options)})`;
       await saveModelFile(
         target,
         weights,
@@ -114,7 +119,8 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     }
     const result = summarise(outcome, folder, outcome.decision.isKept ? target : base, fields.length);
     const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
-    await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details: outcome }, null, 2));
+    const { factors: _, ...details } = outcome;
+    await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details }, null, 2));
     const madeFrom = [
       ['Images', `${fields.length} of ${source}, ${objects} annotated cells`],
       ['Model', base],
@@ -129,6 +135,9 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     model.dispose();
   }
 }
+
+const partsOf = ({ parts, lora, rank }: AdaptOptions): string =>
+  [...parts, ...lora.map((part) => `${part} by adapters of rank ${rank}`)].join(', ');
 
 function summarise(outcome: AdaptOutcome, folder: string, model: string, images: number) {
   const mean = (scores: AdaptOutcome['before']) => meanOf(scores.map((score) => score.f1));
@@ -183,3 +192,5 @@ async function layoutOf(folder: string): Promise<Layout> {
 
 /** Names of the parts that can be trained, for the command line. */
 export const ADAPT_PARTS = Object.keys(PARTS);
+/** Names of the parts that low-rank adapters can change. */
+export const ADAPTER_PARTS = Object.keys(ADAPTED);

@@ -57,7 +57,8 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
   const started = performance.now();
   const { config: path, model: file, groups, kinds, heldout, shots, seeds, boxesOnly, out, ...options } = job;
   const { config, folder } = await loadConfig(trainJobOptions, path, [], TRAIN_JOB_PATHS);
-  const parts = await partsOf(await readAll(config.data, folder, context), job);
+  const isOfKind = await kindFilter(groups, kinds);
+  const parts = partsOf(await readAll(config.data, folder, isOfKind, context), job);
   const most = Math.max(...shots);
   if (parts.pool.length < most || parts.heldout.length === 0)
     throw new DataError(
@@ -117,19 +118,25 @@ interface Parts {
 async function readAll(
   data: Parameters<typeof openDataset>[0],
   folder: string,
+  isOfKind: (id: string) => boolean,
   context: JobContext,
 ): Promise<ReadonlyMap<(typeof SPLITS)[number], readonly Sample[]>> {
   const dataset = await openDataset(data, folder);
   const parts = new Map<(typeof SPLITS)[number], readonly Sample[]>();
-  for (const split of SPLITS) parts.set(split, await dataset.readSplit(split, context));
+  for (const split of SPLITS)
+    parts.set(split, await dataset.readSplit(split, context, ({ id }) => isOfKind(id)));
   return parts;
 }
 
-/** Pool and held-out part of the kinds that are asked for; equal pixels are never in both. */
-async function partsOf(all: Awaited<ReturnType<typeof readAll>>, job: FewshotJob): Promise<Parts> {
-  const groups = await readGroups(job.groups);
-  const isWanted = ({ id, instances }: Sample) =>
-    instances.kind === 'labels' && (job.kinds.length === 0 || job.kinds.includes(groups.get(id) ?? ''));
+/** Whether an image is of a kind that is asked for; other images are not even read. */
+async function kindFilter(path: string | undefined, kinds: readonly string[]) {
+  const groups = await readGroups(path);
+  return (id: string): boolean => kinds.length === 0 || kinds.includes(groups.get(id) ?? '');
+}
+
+/** Pool and held-out part; equal pixels are never in both. */
+function partsOf(all: Awaited<ReturnType<typeof readAll>>, job: FewshotJob): Parts {
+  const isWanted = ({ instances }: Sample) => instances.kind === 'labels';
   const of = (split: (typeof SPLITS)[number]) => (all.get(split) ?? []).filter(isWanted);
   let [pool, heldout] = [[...of('train'), ...of('val')], of('heldout')];
   if (job.heldout !== undefined) {

@@ -9,12 +9,15 @@ export interface GradientPlan {
   readonly constants: WeakSet<tf.Tensor>;
   /** Names of the weights read since this was last emptied: a part's gradients go to what it used, and to nothing else. */
   readonly read: Set<string>;
+  /** False: parts keep what they computed; layers still take the form with a backward pass of its own. */
+  readonly recomputesParts: boolean;
 }
 
-export const gradientPlan = (trained: readonly string[]): GradientPlan => ({
+export const gradientPlan = (trained: readonly string[], recomputesParts = true): GradientPlan => ({
   trained: new Set(trained),
   constants: new WeakSet(),
   read: new Set(),
+  recomputesParts,
 });
 
 /**
@@ -39,6 +42,7 @@ export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
     for (const y of [outputs].flat()) plan.constants.add(y);
     return outputs;
   }
+  if (!plan.recomputesParts) return f([...inputs]);
   let used: ReadonlySet<string> = new Set();
   const noting = (values: tf.Tensor[]): Outputs => {
     const before = new Set(plan.read);

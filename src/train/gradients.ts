@@ -10,8 +10,11 @@ export interface Gradients {
 }
 
 export interface GradientOptions {
-  /** Blocks keep little and are computed again in the backward pass; less memory, and faster where attention is large. */
-  readonly recompute: boolean;
+  /**
+   * Blocks keep little and are computed again in the backward pass: less memory, and faster where attention is large. With
+   * `operators` only the large intermediate results of single operators are; without, nothing is.
+   */
+  readonly recompute: boolean | 'operators';
 }
 
 /**
@@ -25,7 +28,10 @@ export function gradientsOf(
   loss: () => tf.Scalar,
   { recompute }: GradientOptions = { recompute: true },
 ): Gradients {
-  if (recompute) return parameters.whilePlanned(gradientPlan(names), () => taped(parameters, names, loss));
+  if (recompute !== false) {
+    const plan = gradientPlan(names, recompute === true);
+    return parameters.whilePlanned(plan, () => taped(parameters, names, loss));
+  }
   return taped(parameters, names, loss);
 }
 

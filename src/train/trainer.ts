@@ -4,7 +4,7 @@ import type { Batch, Cursor } from '../data/sample.js';
 import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
 import { type GradientOptions, globalNorm, gradientsOf } from './gradients.js';
-import type { AdamW } from './optimiser/adamw.js';
+import type { Optimiser } from './optimiser/lowRank.js';
 import type { LearningRates } from './schedule.js';
 import type { StageLoss } from './stages/stage.js';
 
@@ -36,7 +36,7 @@ export interface Hook {
 export interface TrainerParts {
   readonly parameters: Parameters;
   readonly trained: readonly string[];
-  readonly optimiser: AdamW;
+  readonly optimiser: Pick<Optimiser, 'apply'>;
   readonly batch: (cursor: Cursor) => Batch | Promise<Batch>;
   /** The loss of one batch; called inside the gradient's tape. */
   readonly loss: (batch: Batch, random: Random) => StageLoss;

@@ -3,6 +3,7 @@ import { type ArraySource, type NamedArrays, readAll } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { openSafetensors } from '../io/safetensors.js';
 import { findBase } from './base.js';
+import { changedBy, factorNames, isFactor } from './lowRank.js';
 import { openTorch } from './torch.js';
 
 /** An open weight file of any kind; arrays are read on demand. The caller closes it. */
@@ -33,14 +34,20 @@ export async function openWeights(path: string): Promise<WeightsFile> {
   }
 }
 
-/** The arrays of `own`, and those of `base` that it lacks; what `own` tells about itself. */
+/** The arrays of `own`, and those of `base` that it lacks, changed by `own`'s adapters; what `own` tells about itself. */
 function over(base: WeightsFile, own: WeightsFile): WeightsFile {
   const { base: _, ...metadata } = own.metadata;
+  const read = async (name: string) => {
+    if (own.entries.has(name)) return own.read(name);
+    const [down, up] = factorNames(name);
+    if (!own.entries.has(down)) return base.read(name);
+    return changedBy(name, await base.read(name), await own.read(down), await own.read(up));
+  };
   return {
     ...own,
     metadata,
-    entries: new Map([...base.entries, ...own.entries]),
-    read: (name) => (own.entries.has(name) ? own : base).read(name),
+    entries: new Map([...base.entries, ...[...own.entries].filter(([name]) => !isFactor(name))]),
+    read,
     close: async () => {
       await own.close();
       await base.close();

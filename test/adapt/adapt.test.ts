@@ -177,13 +177,8 @@ describe('the decision', () => {
 });
 
 test('length and threshold are those with the best mean of the rounds, among what all of them tried', () => {
-  const round = (...f1s: [share: number, box: number, f1: number][]): Round => ({
-    before: [],
-    looks: f1s.map(([share, box, f1]) => ({
-      choice: { share, box },
-      scores: [{ id: '', f1, tp: 0, fp: 0, fn: 0 }],
-    })),
-    scoringMs: 0,
+  const round = (...f1s: [share: number, box: number, f1: number][]): Pick<Round, 'looks'> => ({
+    looks: f1s.map(([share, box, f1]) => ({ choice: { share, box }, f1s: [f1] })),
   });
   const rounds = [
     round([0, 0.3, 0.2], [1 / 3, 0.3, 0.9], [1, 0.3, 0.6], [1, 0.4, 0.5]),

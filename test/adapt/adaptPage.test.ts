@@ -18,6 +18,7 @@ function outcome(before: readonly number[], after: readonly number[]): AdaptOutc
     thresholds: { box: 0.3, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5 },
     steps: 10,
     rounds: 2,
+    factors: new Map(),
     trained: [],
     seconds: 1,
   };

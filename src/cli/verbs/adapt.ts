@@ -1,5 +1,5 @@
 import { parseSeconds } from '../../config/quantities.js';
-import { ADAPT_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
+import { ADAPT_PARTS, ADAPTER_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
 import type { Verb } from '../verb.js';
 
 export const verb: Verb<AdaptResult> = {
@@ -29,6 +29,13 @@ export const verb: Verb<AdaptResult> = {
       choices: ADAPT_PARTS,
       describe: 'what is trained; the detector when absent',
     },
+    lora: {
+      type: 'string',
+      array: true,
+      choices: ADAPTER_PARTS,
+      describe: 'parts that change by low-rank adapters only; a small file',
+    },
+    rank: { type: 'number', describe: 'of low-rank adapters; 4 when absent' },
     steps: { type: 'number', describe: 'steps at most, of each round' },
     folds: { type: 'number', describe: 'rounds of cross-validation at most' },
     'learning-rate': { type: 'number', describe: 'at its height' },
@@ -37,7 +44,7 @@ export const verb: Verb<AdaptResult> = {
     seed: { type: 'number', describe: 'seed of everything random' },
   },
   run: async (args, context) => {
-    const { folder, model, out, overwrite, merge, parts, steps, folds, type, cache, seed } = args;
+    const { folder, model, out, overwrite, merge, parts, lora, rank, steps, folds, type, cache, seed } = args;
     const budgetSeconds = await parseSeconds(args['budget'] as string, '--budget');
     const learningRate = args['learning-rate'];
     const given = {
@@ -47,6 +54,8 @@ export const verb: Verb<AdaptResult> = {
       overwrite,
       merge,
       parts,
+      lora,
+      rank,
       steps,
       folds,
       type,

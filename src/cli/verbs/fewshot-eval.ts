@@ -32,6 +32,12 @@ export const verb: Verb<FewshotJobResult> = {
       type: 'string',
       describe: 'what is trained, with commas: detector, queries, neck, decoder, encoder',
     },
+    lora: {
+      type: 'string',
+      describe: 'parts that change by low-rank adapters, with commas: encoder, neck, decoder',
+    },
+    rank: { type: 'number', describe: 'of low-rank adapters; 4 when absent' },
+    'learning-rate': { type: 'number', describe: 'at its height' },
     views: { type: 'number', describe: 'views at most, of all annotated images together' },
     folds: { type: 'number', describe: 'rounds of cross-validation at most' },
     out: { type: 'string', describe: 'folder to write; runs/fewshot-<data set> when absent' },
@@ -40,12 +46,24 @@ export const verb: Verb<FewshotJobResult> = {
   run: async (args, context) => {
     const given = {
       ...Object.fromEntries(
-        ['config', 'model', 'groups', 'heldout', 'seeds', 'steps', 'folds', 'views', 'out', 'seed'].map(
-          (n) => [n, args[n]],
-        ),
+        [
+          'config',
+          'model',
+          'groups',
+          'heldout',
+          'seeds',
+          'steps',
+          'folds',
+          'views',
+          'rank',
+          'out',
+          'seed',
+        ].map((n) => [n, args[n]]),
       ),
       kinds: args['kinds'] === undefined ? undefined : String(args['kinds']).split(','),
       parts: args['parts'] === undefined ? undefined : String(args['parts']).split(','),
+      lora: args['lora'] === undefined ? undefined : String(args['lora']).split(','),
+      learningRate: args['learning-rate'],
       shots: numbers(args['shots']),
       boxesOnly: args['boxes-only'],
       budgetSeconds: await parseSeconds(args['budget'] as string, '--budget'),

@@ -1,8 +1,8 @@
-import type { WeightAverage } from '../optimiser/average.js';
+import type { Average } from '../optimiser/lowRank.js';
 import type { Hook } from '../trainer.js';
 
 /** Moves the running average of the weights; first of all hooks, so that the others see it. */
-export function averageHook(average: WeightAverage): Hook {
+export function averageHook(average: Pick<Average, 'update'>): Hook {
   return {
     onStep: async ({ step }) => {
       average.update(step);

@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import { annotatedFields } from '../../src/adapt/annotated.js';
+import { detectionScores, scoringTiles } from '../../src/adapt/detections.js';
+import { scoreAll } from '../../src/adapt/score.js';
+import { simulate } from '../../src/data/simulate/simulate.js';
+import { tf } from '../../src/tf/index.js';
+import { loadModelFile } from '../../src/weights/modelFile.js';
+import { shippedModel } from '../../src/weights/shippedModel.js';
+
+test('scores of boxes rise and fall with the threshold as those of masks do, and nothing leaks', async () => {
+  const { model, card } = await loadModelFile(shippedModel);
+  const fields = annotatedFields([simulate({ modality: 'fluorescence', side: 128, seed: 4 })]);
+  const thresholds = card.thresholds as NonNullable<typeof card.thresholds>;
+  const tensors = tf.memory().numTensors;
+  const tiles = scoringTiles(model, thresholds, fields);
+  const boxes = [0.1, thresholds.box, 0.999];
+  const scores = await detectionScores(model, tiles, thresholds, boxes);
+  expect(tf.memory().numTensors).toBe(tensors);
+  expect(scores.map((own) => own.length)).toEqual([1, 1, 1]);
+  const [low = 0, usual = 0, high = 0] = scores.map(([f1]) => f1);
+  expect(usual).toBeGreaterThan(0.5);
+  expect(usual).toBeGreaterThan(low);
+  expect(high).toBe(0);
+  const [[masks] = []] = await scoreAll(model, [thresholds], fields);
+  expect(Math.abs((masks?.f1 ?? 0) - usual)).toBeLessThan(0.25);
+  model.dispose();
+});
+
+test('tiles are upright, at the size that the model knows, and cover the field', async () => {
+  const { model, card } = await loadModelFile(shippedModel);
+  const [field] = annotatedFields([simulate({ modality: 'fluorescence', side: 400, seed: 5 })]);
+  if (field === undefined || card.thresholds === undefined) throw new Error('no field');
+  const tiles = scoringTiles(model, card.thresholds, [field]);
+  const zoom = (card.thresholds.objectSide ?? 1) / field.objectSide;
+  const across = Math.ceil((400 - 256 / zoom) / (0.75 * (256 / zoom))) + 1;
+  expect(tiles).toHaveLength(Math.min(24, across ** 2));
+  model.dispose();
+});
