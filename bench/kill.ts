@@ -1,6 +1,6 @@
 /**
- * Kills a training run again and again (`kill -9`), at random moments and while it writes checkpoints; resumes it each
- * time, and compares how it ends with a run that was never stopped.
+ * Kills a training run again and again (`kill -9`) at random moments of its start, of its steps and of its checkpoints, in
+ * turn; resumes it each time, and compares how it ends with a run that was never stopped.
  *
  *   npm run bench -- kill            # 20 kills, the tiny preset
  *   npm run bench -- kill 5 seed     # fewer, other moments
@@ -19,11 +19,13 @@ export interface KillPlan {
   readonly print: (line: string) => void;
 }
 
+export type Phase = 'starting' | 'computing' | 'writing a checkpoint';
+
 export interface KillResult {
   /** Steps in `metrics.jsonl` at each kill; -1 before the first. */
   readonly killedAt: readonly number[];
-  /** Kills that hit a half-written checkpoint. */
-  readonly whileWriting: number;
+  /** What the run was doing at each kill, as its folder shows it. */
+  readonly phases: readonly Phase[];
   /** Files that differ from those of the run that was not stopped. */
   readonly differing: readonly string[];
 }
@@ -44,7 +46,7 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
   // So many steps between two kills that the run gets on, and is not done before the last kill.
   const spread = 1000 * Math.max((3 * seconds) / steps, (1.5 * seconds) / kills);
   const killedAt: number[] = [];
-  let whileWriting = 0;
+  const phases: Phase[] = [];
   while (killedAt.length < kills) {
     const isBegun = existsSync(join(killed, 'config.yaml'));
     const child = start(isBegun ? ['--resume', killed] : ['--config', file, `run.folder=${killed}`]);
@@ -53,7 +55,8 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
       () => 'ended' as const,
       (failure: Error) => failure,
     );
-    const moment = await Promise.race([ended, momentToKill(killed, random, spread)]);
+    const aim = AIMS[killedAt.length % AIMS.length] as Aim;
+    const moment = await Promise.race([ended, momentToKill(killed, aim, random, spread)]);
     if (moment instanceof Error) throw moment;
     if (moment === 'ended') {
       print(`ended before kill ${killedAt.length + 1}`);
@@ -61,38 +64,45 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
     }
     child.kill('SIGKILL');
     await ended;
-    // One from before is still there until the next checkpoint is begun.
-    const isWriting = entries(killed).some(
-      (name) => name.endsWith('.partial') && statSync(join(killed, 'checkpoints', name)).mtimeMs > begun,
-    );
-    if (isWriting) whileWriting++;
+    phases.push(phaseOf(killed, begun));
     killedAt.push(lastStep(killed));
+    const seconds = ((Date.now() - begun) / 1000).toFixed(1);
     print(
-      `kill ${killedAt.length} (${moment}) at step ${lastStep(killed)}${isWriting ? ', writing a checkpoint' : ''}`,
+      `kill ${killedAt.length}: ${phases.at(-1)}, after ${seconds} s, at step ${Math.max(0, lastStep(killed))}`,
     );
   }
   await finish(start(['--resume', killed]));
-  return { killedAt, whileWriting, differing: differences(whole, killed) };
+  return { killedAt, phases, differing: differences(whole, killed) };
 }
 
-/** Waits for a random moment: while it starts, some time after a step, or just after a checkpoint was begun. */
-async function momentToKill(folder: string, random: Random, spread: number): Promise<string> {
-  const kind = random.uniform();
-  if (kind < 0.15) {
-    await wait(random.uniform(0, 2000));
-    return 'starting';
-  }
+type Aim = 'start' | 'step' | 'checkpoint';
+
+/** Kills aim at these in turn, so that every phase gets its share. */
+const AIMS: readonly Aim[] = ['checkpoint', 'step', 'start', 'checkpoint', 'step'];
+
+/** Waits for a random moment: while it starts, some time after a step, or after a checkpoint was begun. */
+async function momentToKill(folder: string, aim: Aim, random: Random, spread: number): Promise<void> {
+  if (aim === 'start') return wait(random.uniform(0, 3000));
   const begun = Date.now();
-  const isFresh = (path: string) => existsSync(path) && statSync(path).mtimeMs > begun;
-  while (!isFresh(join(folder, 'metrics.jsonl')) || lastStep(folder) < 0) await wait(5);
+  while (!isFresh(join(folder, 'metrics.jsonl'), begun) || lastStep(folder) < 0) await wait(5);
   await wait(random.uniform(0, spread));
-  if (kind < 0.55) return 'any time';
+  if (aim === 'step') return undefined;
   while (!entries(folder).some((name) => name.endsWith('.partial'))) await wait(1);
-  await wait(random.uniform(0, 20));
-  return 'at a checkpoint';
+  return wait(random.uniform(0, 100));
 }
 
-const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
+/** What the process that began at `begun` was doing when it was killed. Its log is trimmed before its first step. */
+function phaseOf(folder: string, begun: number): Phase {
+  const isWriting = entries(folder).some(
+    (name) => /\.(partial|replaced)$/.test(name) && isFresh(join(folder, 'checkpoints', name), begun),
+  );
+  if (isWriting) return 'writing a checkpoint';
+  return isFresh(join(folder, 'metrics.jsonl'), begun) ? 'computing' : 'starting';
+}
+
+const isFresh = (path: string, begun: number): boolean => existsSync(path) && statSync(path).mtimeMs > begun;
+
+const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 const entries = (folder: string): string[] => {
   const path = join(folder, 'checkpoints');
@@ -160,8 +170,9 @@ if (process.argv[1]?.endsWith('bench/kill.js')) {
   const [kills = '20', seed = 'kill'] = process.argv.slice(2);
   const print = (line: string) => console.log(line);
   const result = await killAndResume({ config: TINY, kills: Number(kills), seed, print });
+  const count = (phase: Phase) => `${result.phases.filter((own) => own === phase).length} ${phase}`;
   console.log(
-    `${result.killedAt.length} kills, ${result.whileWriting} of them while a checkpoint was written; every resume succeeded; differing files: ${result.differing.length === 0 ? 'none' : result.differing.join(', ')}`,
+    `${result.killedAt.length} kills: ${(['starting', 'computing', 'writing a checkpoint'] as const).map(count).join(', ')}; every resume succeeded; differing files: ${result.differing.length === 0 ? 'none' : result.differing.join(', ')}`,
   );
   process.exitCode = result.differing.length === 0 ? 0 : 1;
 }

@@ -8,11 +8,9 @@
  */
 import { fileURLToPath } from 'node:url';
 import { preset } from '../src/models/presets.js';
-import { neck, vitTokens } from '../src/models/sam/imageEncoder.js';
 import { tf } from '../src/tf/index.js';
-import { gradientsOf } from '../src/train/gradients.js';
 import { AdamW } from '../src/train/optimiser/adamw.js';
-import { encoderParameters, forwardGflop } from './support/encoder.js';
+import { encoderStep, forwardGflop } from './support/encoder.js';
 import { matmulGflops, option, report, timed } from './support/measure.js';
 import { ours, pairs, torch } from './support/pairs.js';
 
@@ -21,14 +19,10 @@ const steps = option('steps', 2);
 
 function measure(): void {
   const peak = matmulGflops();
-  const parameters = encoderParameters(config);
-  const images = tf.randomNormal([1, config.imgSize, config.imgSize, 3], 0, 1, 'float32', 1) as tf.Tensor4D;
+  const { parameters, gradients } = encoderStep(config);
   const optimiser = new AdamW(parameters, { betas: [0.9, 0.999], eps: 1e-8, weightDecay: () => 1e-4 });
   const step = () => {
-    const { grads } = gradientsOf(parameters, parameters.names(), () => {
-      const { tokens } = vitTokens(images, parameters, config);
-      return neck(tokens, parameters.scope('neck')).square().mean().asScalar();
-    });
+    const { grads } = gradients(process.argv.includes('--bfloat16'));
     optimiser.apply(grads, () => 1e-5);
     tf.dispose([...grads.values()]);
   };

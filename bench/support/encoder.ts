@@ -2,8 +2,27 @@ import { Random } from '../../src/core/random.js';
 import { tensorFlowShape } from '../../src/models/names.js';
 import type { VitConfig } from '../../src/models/options.js';
 import { Parameters } from '../../src/models/parameters.js';
-import { imageEncoderSpecs } from '../../src/models/sam/imageEncoder.js';
+import { imageEncoderSpecs, neck, vitTokens } from '../../src/models/sam/imageEncoder.js';
 import { tf } from '../../src/tf/index.js';
+import { type Gradients, gradientsOf } from '../../src/train/gradients.js';
+
+/** An encoder, one image, and the loss (the mean square of the embedding) with its gradients, everything trained. */
+export function encoderStep(config: VitConfig): {
+  readonly parameters: Parameters;
+  readonly gradients: (bfloat16: boolean) => Gradients;
+} {
+  const parameters = encoderParameters(config);
+  const images = tf.randomNormal([1, config.imgSize, config.imgSize, 3], 0, 1, 'float32', 1) as tf.Tensor4D;
+  const loss = () => {
+    const { tokens } = vitTokens(images, parameters, config);
+    return neck(tokens, parameters.scope('neck')).square().mean().asScalar();
+  };
+  const names = parameters.names();
+  return {
+    parameters,
+    gradients: (bfloat16) => gradientsOf(parameters, names, loss, { recompute: true, bfloat16 }),
+  };
+}
 
 /** An image encoder alone, with random weights made by TensorFlow. */
 export function encoderParameters(config: VitConfig): Parameters {

@@ -42,7 +42,8 @@ function output(command: string, args: readonly string[]): string {
 }
 
 /**
- * Ours and PyTorch's alternating, each in a process of its own; prints every run and the medians of the paired ratios.
+ * Ours and PyTorch's, or two others, alternating, each in a process of its own; prints every run and the medians of the
+ * paired ratios.
  *
  * @param gflop counted floating-point operations of a step, for the share of the matmul peak
  * @returns the medians, or undefined without torch
@@ -51,18 +52,19 @@ export function pairs(
   count: number,
   run: { readonly ours: () => Costs; readonly theirs: () => Costs | undefined },
   gflop: number,
+  names: readonly [string, string] = ['ours', 'PyTorch'],
 ): Ratio | undefined {
   console.log(`${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`);
   const ratios: Ratio[] = [];
   for (let i = 0; i < count; i++) {
     const mine = run.ours();
-    print('ours', mine, gflop);
+    print(names[0], mine, gflop);
     const theirs = run.theirs();
     if (theirs === undefined) {
       console.log('PyTorch: not measured (set PYTHON to a Python with torch)');
       continue;
     }
-    print('PyTorch', theirs, gflop);
+    print(names[1], theirs, gflop);
     const [a, b] = [best(mine), best(theirs)];
     ratios.push({ time: a.seconds / b.seconds, cpu: a.cpu / b.cpu, memory: mine.peakMiB / theirs.peakMiB });
     console.log(`pair ${i + 1}: ${text(ratios.at(-1) as Ratio)}`);

@@ -4,7 +4,7 @@ import type { Batch, Cursor } from '../data/sample.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
 import { tf } from '../tf/index.js';
-import { type GradientOptions, recomputes } from '../train/gradients.js';
+import { type GradientOptions, gradientOptions } from '../train/gradients.js';
 import { averageHook } from '../train/hooks/average.js';
 import { type Average, LowRankAdapters } from '../train/optimiser/lowRank.js';
 import { trainOptions } from '../train/options.js';
@@ -148,7 +148,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
 
 /** What lies behind kept features keeps its activations; only through a ViT that is trained are large models computed again. */
 export function gradientsFor(config: ModelConfig, boundary: Boundary | undefined): GradientOptions {
-  if (!recomputes('auto', config)) return { recompute: false };
+  if (!gradientOptions(trainOptions.parse({}), config).recompute) return { recompute: false };
   return { recompute: boundary === undefined ? true : 'operators' };
 }
 

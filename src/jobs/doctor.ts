@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { reason } from '../core/errors.js';
+import { processorFeatures } from '../core/processor.js';
 
 /** What `cellsam doctor` found. */
 export interface Diagnosis {
@@ -93,14 +94,6 @@ async function describeBackend(findings: Finding[]): Promise<Partial<Diagnosis>>
 }
 
 /** From the kernel's list; empty where there is none (macOS, Windows). */
-function cpuFeatures(): string[] {
-  try {
-    const flags =
-      /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(' ') ?? [];
-    return CPU_FEATURES.filter((feature) => flags.includes(feature));
-  } catch {
-    return [];
-  }
-}
+const cpuFeatures = (): string[] => CPU_FEATURES.filter((name) => processorFeatures().includes(name));
 
 const gb = (bytes: number): number => Math.round(bytes / 1e8) / 10;

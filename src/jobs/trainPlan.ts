@@ -5,7 +5,7 @@ import { namesOfSets } from '../data/options.js';
 import { estimateMemory } from '../models/memory.js';
 import { summarise } from '../models/summary.js';
 import { estimateTime, type TimeEstimate } from '../train/estimateTime.js';
-import { recomputes } from '../train/gradients.js';
+import { gradientOptions } from '../train/gradients.js';
 import { stepsOf } from '../train/run.js';
 import { learningRates } from '../train/schedule.js';
 import { type TrainedPattern, trainedNames, trainedPatterns } from '../train/trainable.js';
@@ -67,7 +67,7 @@ export async function planTraining(job: TrainJob, folder: string, context: JobCo
     batchSize: options.batchSize,
     prompts: options.promptsPerImage,
     isTrained: (name) => isTrained.has(name),
-    recompute: recomputes(options.recompute, config),
+    recompute: gradientOptions(options, config).recompute,
     hasAverage: options.averageDecay > 0,
   });
   return {

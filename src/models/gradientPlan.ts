@@ -1,4 +1,4 @@
-import { isNative, isTaping, noTape, recomputed, type tf } from '../tf/index.js';
+import { isNative, isTaping, noTape, type Product, product, recomputed, type tf } from '../tf/index.js';
 import type { Weights } from './parameters.js';
 
 /** What a backward pass with recomputation will ask for. */
@@ -11,10 +11,17 @@ export interface GradientPlan {
   readonly read: Set<string>;
   /** False: parts keep what they computed; layers still take the form with a backward pass of its own. */
   readonly recomputesParts: boolean;
+  /** How the ViT's linear layers multiply, forward and backward. */
+  readonly linear: Product;
 }
 
-export const gradientPlan = (trained: readonly string[], recomputesParts = true): GradientPlan => ({
+export const gradientPlan = (
+  trained: readonly string[],
+  recomputesParts = true,
+  linear: Product = product,
+): GradientPlan => ({
   trained: new Set(trained),
+  linear,
   constants: new WeakSet(),
   read: new Set(),
   recomputesParts,

@@ -99,7 +99,7 @@ function vitParts(config: ModelConfig, request: MemoryRequest, isTrained: (name:
     const scores = (padded / vit.embedDim) * side * side * vit.numHeads;
     if (!names.some(isBelow(i))) return { kept: 0, working: 9 * padded + 6 * 2 ** 21 };
     if (request.recompute ?? true)
-      return { kept: encoders * (2 * rows + 4 * padded), working: 14 * padded + 10 * 2 ** 21 };
+      return { kept: encoders * (rows + padded), working: 14 * padded + 10 * 2 ** 21 };
     return {
       kept: encoders * (14 * rows + 14 * padded + 6 * vit.mlpRatio * rows + 3 * scores),
       working: 3 * scores + 10 * padded,

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../models/options.js';
 import { type LayerSummary, summarise } from '../models/summary.js';
 import { tf } from '../tf/index.js';
-import { recomputes } from './gradients.js';
+import { gradientOptions } from './gradients.js';
 import type { TrainOptions } from './options.js';
 
 /** Share of the machine's matrix-product rate that training is taken to reach; an assumption, not measured. */
@@ -43,7 +43,7 @@ export function estimateTime(
 function stepFlops(config: ModelConfig, options: TrainOptions, trained: readonly string[]): number {
   const { stage, promptsPerImage } = options;
   const isTrained = (layer: LayerSummary) => trained.some((name) => name.startsWith(`${layer.name}.`));
-  const again = recomputes(options.recompute, config);
+  const again = gradientOptions(options, config).recompute;
   const { layers } = summarise(config);
   const of = (pattern: RegExp) => layers.filter(({ name }) => pattern.test(name));
   const vit = of(/image_encoder\.(?!neck)/);

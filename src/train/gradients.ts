@@ -1,7 +1,9 @@
+import { ConfigError } from '../core/errors.js';
 import { gradientPlan } from '../models/gradientPlan.js';
 import type { ModelConfig } from '../models/options.js';
 import type { Parameters } from '../models/parameters.js';
-import { tf } from '../tf/index.js';
+import { bfloat16Obstacle, bfloat16Product, tf } from '../tf/index.js';
+import type { TrainOptions } from './options.js';
 
 export interface Gradients {
   readonly loss: number;
@@ -15,6 +17,8 @@ export interface GradientOptions {
    * `operators` only the large intermediate results of single operators are; without, nothing is.
    */
   readonly recompute: boolean | 'operators';
+  /** The ViT's linear layers multiply in bfloat16; only where something is computed again, see `gradientOptions`. */
+  readonly bfloat16?: boolean;
 }
 
 /**
@@ -26,13 +30,11 @@ export function gradientsOf(
   parameters: Parameters,
   names: readonly string[],
   loss: () => tf.Scalar,
-  { recompute }: GradientOptions = { recompute: true },
+  { recompute, bfloat16 }: GradientOptions = { recompute: true },
 ): Gradients {
-  if (recompute !== false) {
-    const plan = gradientPlan(names, recompute === true);
-    return parameters.whilePlanned(plan, () => taped(parameters, names, loss));
-  }
-  return taped(parameters, names, loss);
+  if (recompute === false) return taped(parameters, names, loss);
+  const plan = gradientPlan(names, recompute === true, bfloat16 === true ? bfloat16Product : undefined);
+  return parameters.whilePlanned(plan, () => taped(parameters, names, loss));
 }
 
 function taped(parameters: Parameters, names: readonly string[], loss: () => tf.Scalar): Gradients {
@@ -55,10 +57,29 @@ function taped(parameters: Parameters, names: readonly string[], loss: () => tf.
 /** Tokens and queries up to which both ways take the same time and keeping everything fits anywhere. */
 const SMALL = { tokens: 1024, queries: 500 };
 
-/** Decides `auto`: small models keep everything, which saves them an eighth of the CPU time. */
-export function recomputes(choice: boolean | 'auto', config: ModelConfig): boolean {
-  if (choice !== 'auto') return choice;
-  const { vit, cellfinder } = config;
+/**
+ * How gradients of a run are taken. `auto`: small models keep everything, which saves them an eighth of the CPU time, unless
+ * they ask for bfloat16, which belongs to the blocks that are computed again.
+ *
+ * @param obstacleHere why this machine has no bfloat16; given by tests
+ * @throws ConfigError when bfloat16 is asked for where it cannot be had
+ */
+export function gradientOptions(
+  { recompute, bfloat16 }: Pick<TrainOptions, 'recompute' | 'bfloat16'>,
+  config: ModelConfig,
+  obstacleHere: () => string | undefined = bfloat16Obstacle,
+): GradientOptions & { readonly recompute: boolean } {
+  const obstacle = !bfloat16
+    ? undefined
+    : recompute === false
+      ? 'bfloat16 is part of the blocks that are computed again, and train.recompute is false'
+      : obstacleHere();
+  if (obstacle !== undefined)
+    throw new ConfigError(obstacle, { where: 'train.bfloat16', fix: 'leave train.bfloat16 out' });
+  return { recompute: recompute === 'auto' ? bfloat16 || isLarge(config) : recompute, bfloat16 };
+}
+
+function isLarge({ vit, cellfinder }: ModelConfig): boolean {
   const queries =
     cellfinder.proposals === 'learned' ? cellfinder.numQueryPosition * cellfinder.numQueryPattern : 0;
   return (vit.imgSize / vit.patchSize) ** 2 > SMALL.tokens || queries > SMALL.queries;

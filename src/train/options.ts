@@ -94,6 +94,12 @@ export const trainOptions = z.strictObject({
     .describe(
       'compute blocks again in the backward pass: far less memory, and faster where attention is large; `auto`: for more than 1024 tokens or 500 queries',
     ),
+  bfloat16: z
+    .boolean()
+    .default(false)
+    .describe(
+      "multiply in bfloat16 in the ViT's linear layers: faster on processors that can, with gradients that are less exact (docs/training.md)",
+    ),
   learningRate: rate
     .default('1e-3 * min(1, (step + 1) / 30) * (0.51 + 0.49 * cos(pi * step / maxSteps))')
     .describe('a number, or an expression in step, epoch and maxSteps'),

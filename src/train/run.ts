@@ -7,7 +7,7 @@ import { plainThresholds } from '../evaluate/calibrate.js';
 import { CellSam } from '../models/cellsam.js';
 import { saveModelFile } from '../weights/modelFile.js';
 import { type Checkpoint, type Standing, saveCheckpoint } from './checkpoint.js';
-import { recomputes } from './gradients.js';
+import { gradientOptions } from './gradients.js';
 import { averageHook } from './hooks/average.js';
 import { checkpointHook } from './hooks/checkpoint.js';
 import { logHook } from './hooks/log.js';
@@ -55,6 +55,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
   const { folder, options, saved } = request;
   const model = saved === undefined ? await request.start() : CellSam.fromArrays(saved.config, saved.weights);
   const { config, parameters } = model;
+  const gradients = gradientOptions(options, config);
   const trained = trainedNames(config, options);
   const optimiser = new AdamW(parameters, {
     betas: options.betas as [number, number],
@@ -143,7 +144,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     rates: await learningRates(options),
     clipNorm: options.clipNorm,
     accumulate: options.accumulate,
-    gradients: { recompute: recomputes(options.recompute, config) },
+    gradients,
     maxSteps,
     random: random.split('steps'),
     hooks,

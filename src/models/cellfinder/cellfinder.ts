@@ -228,10 +228,24 @@ function decode(
     );
     layers.push(t);
   }
-  const stacked = tf.stack(layers); // [L, B, Q, E]
-  const logits = linear(stacked, weights, 'class_embed.0') as tf.Tensor4D;
-  const boxes = mlpHead(stacked, weights, 'bbox_embed.0', 3).add(reference).sigmoid() as tf.Tensor4D;
-  return { logits, boxes, firstLayer: layers[0] as tf.Tensor3D };
+  const outputs = layers.map((layer) => heads(layer, reference, weights));
+  return {
+    logits: tf.stack(outputs.map((o) => o.logits)) as tf.Tensor4D,
+    boxes: tf.stack(outputs.map((o) => o.boxes)) as tf.Tensor4D,
+    firstLayer: layers[0] as tf.Tensor3D,
+  };
+}
+
+/** Class logits `[B, Q, K]` and boxes `[B, Q, 4]` of one layer's queries; the weights are common to all layers. */
+function heads(queries: tf.Tensor, reference: tf.Tensor, weights: Weights) {
+  const own = [weights.scope('class_embed'), weights.scope('bbox_embed')];
+  const [logits, boxes] = recomputedPart([queries, reference], own, ([x, around]) => [
+    linear(x as tf.Tensor, weights, 'class_embed.0'),
+    mlpHead(x as tf.Tensor, weights, 'bbox_embed.0', 3)
+      .add(around as tf.Tensor)
+      .sigmoid(),
+  ]);
+  return { logits: logits as tf.Tensor, boxes: boxes as tf.Tensor };
 }
 
 /** Self attention of the queries, attention to the image's tokens, feed-forward; each followed by a norm. */

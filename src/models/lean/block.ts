@@ -1,4 +1,13 @@
-import { into, jointOp, layerNorm, layerNormGradients, noTape, product, tf } from '../../tf/index.js';
+import {
+  into,
+  jointOp,
+  layerNorm,
+  layerNormGradients,
+  noTape,
+  type Product,
+  product,
+  tf,
+} from '../../tf/index.js';
 import type { VitConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
 import { relativeTable } from '../sam/attention.js';
@@ -11,8 +20,9 @@ type T2 = tf.Tensor2D;
 type T3 = tf.Tensor3D;
 
 /**
- * A ViT block whose backward pass is written out: same values as `block`, but it keeps its input, the tokens between its
- * halves, q, k, v and the attention's result instead of some sixty tensors, and makes scores and the hidden layer again.
+ * A ViT block whose backward pass is written out: same values as `block`, but it keeps its input and the attention's result
+ * instead of some sixty tensors. The rest is made again, which is cheap: a tenth of a block's products. The attention's
+ * result is kept, for its forward pass would cost as much as all of these.
  *
  * @param x `[B, h, w, D]` @param window 0 for global attention
  */
@@ -20,7 +30,7 @@ export function leanBlock(x: tf.Tensor4D, weights: Weights, config: VitConfig, w
   const plan = weights.plan?.();
   const [batch, height, width] = x.shape;
   const grid = windowGrid(batch, height, width, window);
-  const half = halves(weights, config, grid);
+  const half = halves(weights, config, grid, plan?.linear ?? product);
   const isMoving = plan !== undefined && !plan.constants.has(x);
   if (plan === undefined || (plan.weights.size === 0 && !isMoving)) {
     const y = noTape(() => tf.tidy(() => half.forward(x, half.tables()).y.reshape(x.shape))) as tf.Tensor4D;
@@ -44,8 +54,8 @@ export function leanBlock(x: tf.Tensor4D, weights: Weights, config: VitConfig, w
   );
 }
 
-/** Both passes of a block over its weights; what is kept is `[middle, qkv, out, logSum]`. */
-function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
+/** Both passes of a block over its weights; what is kept besides the input is `[out, logSum]`. */
+function halves(weights: Weights, config: VitConfig, grid: WindowGrid, linear: Product) {
   const dim = config.embedDim;
   const [heads, eps] = [config.numHeads, config.layerNormEps];
   const mlp: MlpWeights = {
@@ -68,13 +78,22 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
   const queriesKeysValues = (rows: tf.Tensor): tf.Tensor5D =>
     into(
       normed(rows),
-      (z) => perWindow(joint, z, { a: true, b: true }),
+      (z) => perWindow(linear, joint, z, { a: true, b: true }),
       (y) =>
         weights.has('attn.qkv.bias')
           ? y.add(weights.get('attn.qkv.bias').reshape([1, 3 * dim, 1]))
           : y.clone(),
       (y) => y.reshape([grid.count, 3, heads, dim / heads, grid.tokens]),
     ) as tf.Tensor5D;
+
+  /** The tokens between the block's halves. */
+  const halfWay = (rows: tf.Tensor, out: T3): T2 =>
+    into(
+      perWindow(linear, out, projection, { a: true }),
+      (y) => fromWindows(y, grid),
+      (y) => y.add(weights.get('attn.proj.bias')),
+      (y) => y.add(rows),
+    ) as T2;
 
   return {
     tables(): RelativeTables | undefined {
@@ -89,25 +108,13 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
       const rows = x.reshape([-1, dim]) as T2;
       const qkv = queriesKeysValues(rows);
       const { out, logSum } = attendWindows(qkv, tables, grid);
-      const middle = into(
-        perWindow(out, projection, { a: true }),
-        (y) => fromWindows(y, grid),
-        (y) => y.add(weights.get('attn.proj.bias')),
-        (y) => y.add(rows),
-      ) as T2;
-      return { y: mlpInRows(middle, mlp, eps), saved: [middle, qkv, out, logSum] };
+      qkv.dispose();
+      const y = into(halfWay(rows, out), (middle) => mlpInRows(middle as T2, mlp, eps, linear)) as T2;
+      return { y, saved: [out, logSum] };
     },
 
     backward(dy: tf.Tensor4D, saved: tf.Tensor[], wanted: ReadonlySet<string>): Record<string, tf.Tensor> {
-      const [x, middle, qkv, out, logSum, tableRows, tableColumns] = saved as [
-        tf.Tensor,
-        T2,
-        tf.Tensor5D,
-        T3,
-        T3,
-        T3?,
-        T3?,
-      ];
+      const [x, out, logSum, tableRows, tableColumns] = saved as [tf.Tensor, T3, T3, T3?, T3?];
       const tables =
         tableRows === undefined || tableColumns === undefined
           ? undefined
@@ -118,7 +125,8 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
       };
       const rows = x.reshape([-1, dim]) as T2;
 
-      const second = mlpInRowsGradients(middle, mlp, eps, dy.reshape([-1, dim]) as T2, (w) =>
+      const middle = halfWay(rows, out);
+      const second = mlpInRowsGradients(middle, mlp, eps, dy.reshape([-1, dim]) as T2, linear, (w) =>
         wanted.has(MLP_NAMES[w]),
       );
       for (const [name, gradient] of Object.entries(second.weights))
@@ -129,9 +137,10 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
       const dWindows = toWindows(dMiddle, grid);
       give('attn.proj.bias', () => dMiddle.sum(0));
       give('attn.proj.weight', () =>
-        into(channelsByTokens(out), (o) => into(dWindows.reshape([-1, dim]), (d) => product(o, d))),
+        into(channelsByTokens(out), (o) => into(dWindows.reshape([-1, dim]), (d) => linear(o, d))),
       );
-      const dOut = into(dWindows, (d) => perWindow(projection, d, { b: true })) as T3;
+      const dOut = into(dWindows, (d) => perWindow(linear, projection, d, { b: true })) as T3;
+      const qkv = queriesKeysValues(rows);
       const attended = attendWindowsGradients(qkv, tables, grid, { out, logSum }, dOut);
       tf.dispose([dOut, qkv, out, logSum]);
       if (attended.tables !== undefined) {
@@ -144,14 +153,14 @@ function halves(weights: Weights, config: VitConfig, grid: WindowGrid) {
       give('attn.qkv.weight', () =>
         into(normed(rows), (z) =>
           into(z.reshape([-1, dim]), (flat) =>
-            into(channelsByTokens(attended.qkv), (d) => product(flat, d, { a: true, b: true })),
+            into(channelsByTokens(attended.qkv), (d) => linear(flat, d, { a: true, b: true })),
           ),
         ),
       );
       if (!['x', 'norm1.weight', 'norm1.bias'].some((name) => wanted.has(name))) return grads;
       const dNormed = into(
         attended.qkv,
-        (d) => perWindow(d, joint, { a: true, b: true }),
+        (d) => perWindow(linear, d, joint, { a: true, b: true }),
         (d) => fromWindows(d, grid),
       );
       const first = layerNormGradients(rows, weights.get('norm1.weight'), eps, dNormed);
@@ -174,6 +183,7 @@ const MLP_NAMES: Readonly<Record<keyof MlpWeights, string>> = {
 
 /** A product in which one operand is a weight and the other has a leading axis of windows; one window is a plain matrix. */
 function perWindow(
+  linear: Product,
   left: tf.Tensor,
   right: tf.Tensor,
   transposed: { readonly a?: boolean; readonly b?: boolean },
@@ -184,10 +194,10 @@ function perWindow(
   );
   if (count > 1) {
     const batched = (x: tf.Tensor) => (x.rank === 3 ? x : x.expandDims(0));
-    return product(batched(left), batched(right), transposed);
+    return linear(batched(left), batched(right), transposed);
   }
   const flat = (x: tf.Tensor) => (x.rank === 3 ? x.squeeze([0]) : x);
-  return into(product(flat(left), flat(right), transposed), (y) => y.expandDims(0));
+  return into(linear(flat(left), flat(right), transposed), (y) => y.expandDims(0));
 }
 
 /** `[windows, channels, tokens] -> [channels, windows * tokens]`. */

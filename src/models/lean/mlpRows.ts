@@ -1,4 +1,13 @@
-import { accumulate, gelu, into, layerNorm, layerNormGradients, pipe, product, tf } from '../../tf/index.js';
+import {
+  accumulate,
+  gelu,
+  into,
+  layerNorm,
+  layerNormGradients,
+  type Product,
+  pipe,
+  tf,
+} from '../../tf/index.js';
 import { joined } from './chunkedAttention.js';
 
 /** Norm, two linear maps with a GELU between, residual; all in TensorFlow's layout. */
@@ -16,17 +25,17 @@ export type MlpWeights = {
 /** Tokens at a time, so that the hidden layer, four times as wide as the tokens, exists in pieces only. */
 const ROWS = 1024;
 
-/** `x + mlp(norm(x))`: `[R, D] -> [R, D]`. */
-export function mlpInRows(x: tf.Tensor2D, w: MlpWeights, eps: number): tf.Tensor2D {
+/** `x + mlp(norm(x))`: `[R, D] -> [R, D]`. @param linear multiplies with the matrices */
+export function mlpInRows(x: tf.Tensor2D, w: MlpWeights, eps: number, linear: Product): tf.Tensor2D {
   const pieces = rowRanges(x.shape[0]).map(([from, size]) =>
     tf.tidy(() => {
       const rows = x.slice([from, 0], [size, -1]);
       return into(
         layerNorm(rows, w.normWeight, w.normBias, eps),
-        (z) => product(z, w.weight1),
+        (z) => linear(z, w.weight1),
         (h) => h.add(w.bias1),
         gelu,
-        (a) => product(a, w.weight2),
+        (a) => linear(a, w.weight2),
         (y) => y.add(w.bias2),
         (y) => y.add(rows),
       ) as tf.Tensor2D;
@@ -41,6 +50,7 @@ export function mlpInRowsGradients(
   w: MlpWeights,
   eps: number,
   dy: tf.Tensor2D,
+  linear: Product,
   isWanted: (weight: keyof MlpWeights) => boolean,
 ): { readonly x: tf.Tensor2D; readonly weights: Partial<Record<keyof MlpWeights, tf.Tensor>> } {
   const weights: Partial<Record<keyof MlpWeights, tf.Tensor>> = {};
@@ -54,18 +64,18 @@ export function mlpInRowsGradients(
       const rows = x.slice([from, 0], [size, -1]);
       const d = dy.slice([from, 0], [size, -1]);
       const z = layerNorm(rows, w.normWeight, w.normBias, eps);
-      const hidden = into(product(z, w.weight1), (h) => h.add(w.bias1));
+      const hidden = into(linear(z, w.weight1), (h) => h.add(w.bias1));
       const { value, slope } = geluWithSlope(hidden);
       hidden.dispose();
-      add('weight2', () => product(value, d, { a: true }));
+      add('weight2', () => linear(value, d, { a: true }));
       add('bias2', () => d.sum(0));
       value.dispose();
-      const dHidden = into(product(d, turned2), (g) => into(slope, (s) => g.mul(s)));
-      add('weight1', () => product(z, dHidden, { a: true }));
+      const dHidden = into(linear(d, turned2), (g) => into(slope, (s) => g.mul(s)));
+      add('weight1', () => linear(z, dHidden, { a: true }));
       add('bias1', () => dHidden.sum(0));
       z.dispose();
       const g = into(
-        into(dHidden, (h) => product(h, turned1)),
+        into(dHidden, (h) => linear(h, turned1)),
         (dz) => {
           const through = layerNormGradients(rows, w.normWeight, eps, dz);
           add('normWeight', () => through.weight.clone());

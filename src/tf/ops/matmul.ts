@@ -8,6 +8,9 @@ export interface Transposed {
   readonly b?: boolean;
 }
 
+/** A matrix product over the last two axes, leading axes broadcast; without a gradient. */
+export type Product = (left: tf.Tensor, right: tf.Tensor, transposed?: Transposed) => tf.Tensor;
+
 /**
  * Matrix product over the last two axes, leading axes broadcast; without a gradient.
  *
