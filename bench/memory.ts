@@ -1,6 +1,6 @@
 /**
- * Peak resident memory of training steps and of a forward pass, each case in a process of its own, beside the estimate
- * that `train --dry-run` prints.
+ * Peak resident memory and time of training steps and of a forward pass, each case in a process of its own, beside the
+ * estimates that `train --dry-run` prints.
  *
  *   npm run bench -- memory                     all cases
  *   npm run bench -- memory stage1 stage2       some of them
@@ -13,8 +13,10 @@ import { estimateMemory, type MemoryRequest } from '../src/models/memory.js';
 import type { ModelConfig } from '../src/models/options.js';
 import { preset } from '../src/models/presets.js';
 import { tf } from '../src/tf/index.js';
+import { estimateTime } from '../src/train/estimateTime.js';
 import { globalNorm, gradientsOf } from '../src/train/gradients.js';
 import { AdamW } from '../src/train/optimiser/adamw.js';
+import { trainOptions } from '../src/train/options.js';
 import { stageLoss } from '../src/train/stages/stage.js';
 import { squares } from './support/batch.js';
 import { peakMiB, timed } from './support/measure.js';
@@ -79,7 +81,20 @@ function measure(name: string): void {
   const work = one.request.what === 'forward' ? forwardPass(model) : trainingStep(model, one.request);
   const runs = [timed(work), timed(work)];
   const seconds = Math.min(...runs.map((r) => r.seconds));
-  console.log(JSON.stringify({ peak: peakMiB(), before, seconds }));
+  const peak = peakMiB();
+  console.log(JSON.stringify({ peak, before, seconds, expected: expectedSeconds(model, one.request) }));
+}
+
+/** The dry run's estimate; none for a forward pass. */
+function expectedSeconds(model: CellSam, request: MemoryRequest): number | undefined {
+  const { what: stage, batchSize, prompts: promptsPerImage, recompute } = request;
+  if (stage === 'forward') return undefined;
+  const options = trainOptions.parse({ stage, batchSize, promptsPerImage, recompute });
+  return estimateTime(model.config, options, trainedOf(model, request)).secondsPerStep;
+}
+
+function trainedOf({ parameters }: CellSam, { isTrained = () => true }: MemoryRequest): string[] {
+  return parameters.names().filter((name) => parameters.get(name).trainable && isTrained(name));
 }
 
 function forwardPass(model: CellSam): () => void {
@@ -94,8 +109,7 @@ function forwardPass(model: CellSam): () => void {
 
 function trainingStep(model: CellSam, request: MemoryRequest): () => void {
   const { parameters } = model;
-  const isTrained = request.isTrained ?? (() => true);
-  const trained = parameters.names().filter((name) => parameters.get(name).trainable && isTrained(name));
+  const trained = trainedOf(model, request);
   const batch = squares(request.batchSize, model.config.vit.imgSize, request.prompts ?? 64);
   const optimiser = new AdamW(parameters, { betas: [0.9, 0.999], eps: 1e-8, weightDecay: () => 1e-4 });
   const options = {
@@ -119,14 +133,19 @@ function compare(name: string): void {
   const run = spawnSync(process.execPath, [self, '--child', name], { encoding: 'utf8' });
   const line = run.stdout.split('\n').find((l) => l.startsWith('{'));
   if (run.status !== 0 || line === undefined) throw new Error(`${name}: ${run.stderr}`);
-  const { peak, before, seconds } = JSON.parse(line) as { peak: number; before: number; seconds: number };
+  const { peak, before, seconds, expected } = JSON.parse(line) as {
+    readonly peak: number;
+    readonly before: number;
+    readonly seconds: number;
+    readonly expected?: number;
+  };
   const estimate = estimateMemory(configOf(one), one.request).total / 2 ** 20;
   const verdict =
     one.limit === undefined
       ? ''
       : `, wanted at most ${one.limit} GiB: ${peak <= one.limit * 1024 ? 'met' : 'not met'}`;
   console.log(
-    `${name.padEnd(8)} peak ${gib(peak)} (${gib(before)} before the step), estimate ${gib(estimate)} (${(100 * (estimate / peak - 1)).toFixed(0)} %), ${seconds.toFixed(1)} s${verdict}   ${one.about}`,
+    `${name.padEnd(8)} peak ${gib(peak)} (${gib(before)} before the step), estimate ${gib(estimate)} (${(100 * (estimate / peak - 1)).toFixed(0)} %), ${seconds.toFixed(1)} s${expected === undefined ? '' : ` (estimate ${expected.toFixed(1)} s)`}${verdict}   ${one.about}`,
   );
 }
 
