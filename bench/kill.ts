@@ -43,8 +43,8 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
   print(`the run that was not stopped: ${steps} steps in ${seconds.toFixed(1)} s`);
 
   const random = new Random(seed);
-  // So many steps between two kills that the run gets on, and is not done before the last kill.
-  const spread = 1000 * Math.max((3 * seconds) / steps, (1.5 * seconds) / kills);
+  // After the first new step; so the run gets on, and is not done before the last kill.
+  const spread = (750 * seconds) / kills;
   const killedAt: number[] = [];
   const phases: Phase[] = [];
   while (killedAt.length < kills) {
@@ -82,25 +82,31 @@ const AIMS: readonly Aim[] = ['checkpoint', 'step', 'start', 'checkpoint', 'step
 
 /** Waits for a random moment: while it starts, some time after a step, or after a checkpoint was begun. */
 async function momentToKill(folder: string, aim: Aim, random: Random, spread: number): Promise<void> {
-  if (aim === 'start') return wait(random.uniform(0, 3000));
+  if (aim === 'start') return wait(random.uniform(0, 1500));
   const begun = Date.now();
-  while (!isFresh(join(folder, 'metrics.jsonl'), begun) || lastStep(folder) < 0) await wait(5);
+  while (!isFresh(join(folder, 'metrics.jsonl'), begun)) await wait(5);
+  const from = lastStep(folder);
+  while (lastStep(folder) <= from) await wait(5);
   await wait(random.uniform(0, spread));
   if (aim === 'step') return undefined;
-  while (!entries(folder).some((name) => name.endsWith('.partial'))) await wait(1);
-  return wait(random.uniform(0, 100));
+  while (!isWriting(folder, begun)) await wait(1);
+  return wait(random.uniform(0, 150));
 }
 
 /** What the process that began at `begun` was doing when it was killed. Its log is trimmed before its first step. */
 function phaseOf(folder: string, begun: number): Phase {
-  const isWriting = entries(folder).some(
-    (name) => /\.(partial|replaced)$/.test(name) && isFresh(join(folder, 'checkpoints', name), begun),
-  );
-  if (isWriting) return 'writing a checkpoint';
+  if (isWriting(folder, begun)) return 'writing a checkpoint';
   return isFresh(join(folder, 'metrics.jsonl'), begun) ? 'computing' : 'starting';
 }
 
-const isFresh = (path: string, begun: number): boolean => existsSync(path) && statSync(path).mtimeMs > begun;
+/** A half-written checkpoint of an earlier process stays until the next one is begun. */
+const isWriting = (folder: string, begun: number): boolean =>
+  entries(folder).some(
+    (name) => /\.(partial|replaced)$/.test(name) && isFresh(join(folder, 'checkpoints', name), begun),
+  );
+
+const isFresh = (path: string, begun: number): boolean =>
+  (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) > begun;
 
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -163,7 +169,7 @@ function differences(a: string, b: string): string[] {
 const TINY = `
 data: { type: simulated, count: 12, fieldSize: 128 }
 model: { preset: tiny, imgSize: 128 }
-train: { maxSteps: 40, batchSize: 2, checkpointEvery: 2, evaluateEvery: 10, previews: 1, keepCheckpoints: 2 }
+train: { maxSteps: 60, batchSize: 2, checkpointEvery: 2, evaluateEvery: 10, previews: 1, keepCheckpoints: 2 }
 `;
 
 if (process.argv[1]?.endsWith('bench/kill.js')) {

@@ -56,6 +56,18 @@ const CASES: Readonly<Record<string, Case>> = {
     imgSize: 512,
     request: { what: 'joint', batchSize: 2, prompts: 16 },
   },
+  whole: {
+    about: 'vit_b 768, 16 boxes, everything trained',
+    preset: 'vit_b',
+    imgSize: 768,
+    request: { what: 'masks', batchSize: 1, prompts: 16 },
+  },
+  medium: {
+    about: 'vit_t 768, both stages at once, 12 boxes, batch 2',
+    preset: 'vit_t',
+    imgSize: 768,
+    request: { what: 'joint', batchSize: 2, prompts: 12 },
+  },
   small: {
     about: 'vit_t 256, both stages at once, 6 boxes, batch 4, nothing recomputed',
     preset: 'vit_t',

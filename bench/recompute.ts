@@ -53,7 +53,10 @@ async function losses(name: string, how: { recompute: boolean; bfloat16?: boolea
 
 try {
   const [on, off] = isRounded
-    ? [await losses('bfloat16', { recompute: true, bfloat16: true }), await losses('float32', { recompute: true })]
+    ? [
+        await losses('bfloat16', { recompute: true, bfloat16: true }),
+        await losses('float32', { recompute: true }),
+      ]
     : [await losses('recomputed', { recompute: true }), await losses('kept', { recompute: false })];
   const difference = (upTo: number) =>
     Math.max(...on.slice(0, upTo).map((loss, i) => Math.abs(loss / (off[i] as number) - 1)));

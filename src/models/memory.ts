@@ -35,6 +35,10 @@ const FLOAT = 4;
 const MIB = 2 ** 20;
 /** Resident after TensorFlow has loaded and multiplied once (2.21, Linux x86-64). */
 const PROGRAM = 400 * MIB;
+/** What TensorFlow's pools hold beyond what is used at the peak of a step with recomputation. */
+const HOLES = 400 * MIB;
+/** The same where everything is kept: the pools grow with it. */
+const HOLES_SHARE = 1.25;
 
 /**
  * Estimates the peak resident memory of a forward pass or a training step from sizes alone. Constants were fitted to
@@ -51,7 +55,8 @@ export function estimateMemory(config: ModelConfig, request: MemoryRequest): Mem
     if ((spec.isTrainable ?? true) && isTrained(name) && isReached(name, request.what)) trained += size;
   }
   const parts = [...vitParts(config, request, isTrained), ...headParts(config, request)];
-  const kept = parts.reduce((sum, part) => sum + part.kept, 0);
+  const recompute = request.recompute ?? true;
+  const kept = parts.reduce((sum, part) => sum + part.kept, 0) * (recompute ? 1 : HOLES_SHARE);
   const working = Math.max(...parts.map((part) => part.working));
   const estimate = {
     program: PROGRAM,
@@ -59,7 +64,7 @@ export function estimateMemory(config: ModelConfig, request: MemoryRequest): Mem
     optimiser: FLOAT * trained * (request.hasAverage === true ? 3 : 2),
     gradients: FLOAT * trained,
     activations: FLOAT * kept,
-    working: FLOAT * working,
+    working: FLOAT * working + (isTraining && recompute ? HOLES : 0),
   };
   // Gradients grow while what was kept shrinks.
   const moving = Math.max(estimate.activations, estimate.gradients) + estimate.working;
@@ -131,10 +136,14 @@ function detectorPart(config: ModelConfig, request: MemoryRequest): Part {
   const encoder = layer(tokens, false);
   const decoder = layer(queries, true);
   const input = c.encLayers * 3 * encoder.width + c.decLayers * 4 * decoder.width;
+  const positions = 12 * (encoder.width + decoder.width);
   if (request.what === 'forward')
     return { kept: input / 2, working: Math.max(encoder.inner, decoder.inner) / 2 };
   if (request.recompute ?? true)
-    return { kept: input, working: 40 * Math.max(encoder.width, decoder.width) + 20 * 2 ** 21 };
+    return {
+      kept: c.encLayers * 6 * encoder.width + c.decLayers * 18 * decoder.width + positions,
+      working: 100 * Math.max(encoder.width, decoder.width) + 25 * 2 ** 21,
+    };
   return {
     kept: input * 8 + c.encLayers * encoder.inner + c.decLayers * decoder.inner,
     working: Math.max(encoder.inner, decoder.inner),
@@ -147,6 +156,6 @@ function maskPart(config: ModelConfig, request: MemoryRequest): Part {
   const stream = grid * grid * config.maskDecoder.transformerDim;
   const losses = prompts * 16 * grid * grid * 30;
   const each = stream * (20 * config.maskDecoder.depth + 40);
-  const atOnce = (request.recompute ?? true) ? Math.min(prompts, 2) : prompts;
+  const atOnce = (request.recompute ?? true) ? 1.3 * Math.min(prompts, 2) : prompts;
   return { kept: losses + ((request.recompute ?? true) ? 0 : prompts * each), working: atOnce * each };
 }

@@ -4,9 +4,9 @@ import { tf } from '../tf/index.js';
 import { gradientOptions } from './gradients.js';
 import type { TrainOptions } from './options.js';
 
-/** Share of the machine's matrix-product rate that training is taken to reach; an assumption, not measured. */
-const EFFICIENCY = 0.5;
-/** Calls of TensorFlow cost their time however small the tensors are: CPU seconds of a tiny step on views of 64 px. */
+/** Share of the machine's matrix-product rate that training reaches, as `npm run bench -- memory` saw it on two cores. */
+const EFFICIENCY = 0.7;
+/** Calls of TensorFlow cost their time however small the tensors are: seconds of a tiny step. */
 const CALLS = 0.3;
 
 /** An estimate of what a step costs. */
