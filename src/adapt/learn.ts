@@ -148,7 +148,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
 
 /** What lies behind kept features keeps its activations; only through a ViT that is trained are large models computed again. */
 export function gradientsFor(config: ModelConfig, boundary: Boundary | undefined): GradientOptions {
-  if (!gradientOptions(trainOptions.parse({}), config).recompute) return { recompute: false };
+  if (!gradientOptions({ recompute: 'auto', bfloat16: false }, config).recompute) return { recompute: false };
   return { recompute: boundary === undefined ? true : 'operators' };
 }
 

@@ -12,6 +12,9 @@ import { type TrainedPattern, trainedNames, trainedPatterns } from '../train/tra
 import { modelConfig } from './modelSection.js';
 import type { TrainJob } from './train.js';
 
+/** Bytes that data, looks, logs and pictures take beside the steps; from `npm run bench -- steps`. */
+const BESIDE_STEPS = 400 * 2 ** 20;
+
 /** What a run would do, found without training. */
 export interface TrainPlan {
   readonly folder: string;
@@ -82,7 +85,7 @@ export async function planTraining(job: TrainJob, folder: string, context: JobCo
     trainedParameters: trained.reduce((sum, { parameters }) => sum + parameters, 0),
     parameters: summarise(config).parameters,
     learningRate: steps === undefined ? undefined : [at(0), at(0.5), at(1)],
-    memoryBytes: memory.total,
+    memoryBytes: memory.total + BESIDE_STEPS,
     time,
     totalSeconds: steps === undefined ? undefined : steps * time.secondsPerStep,
   };

@@ -35,7 +35,7 @@ const FLOAT = 4;
 const MIB = 2 ** 20;
 /** Resident after TensorFlow has loaded and multiplied once (2.21, Linux x86-64). */
 const PROGRAM = 400 * MIB;
-/** What TensorFlow's pools hold beyond what is used at the peak of a step with recomputation. */
+/** What TensorFlow's pools hold beyond what is used at the peak of a step with recomputation, at most. */
 const HOLES = 400 * MIB;
 /** The same where everything is kept: the pools grow with it. */
 const HOLES_SHARE = 1.25;
@@ -64,7 +64,7 @@ export function estimateMemory(config: ModelConfig, request: MemoryRequest): Mem
     optimiser: FLOAT * trained * (request.hasAverage === true ? 3 : 2),
     gradients: FLOAT * trained,
     activations: FLOAT * kept,
-    working: FLOAT * working + (isTraining && recompute ? HOLES : 0),
+    working: FLOAT * working + (isTraining && recompute ? Math.min(HOLES, FLOAT * (kept + working)) : 0),
   };
   // Gradients grow while what was kept shrinks.
   const moving = Math.max(estimate.activations, estimate.gradients) + estimate.working;

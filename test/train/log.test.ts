@@ -19,7 +19,7 @@ describe('the progress line of training', () => {
     const detail = progressDetail([report(1, 0.5), report(0.5, 1.5)], 3.25e9);
     const event = { kind: 'progress', done: 40, total: 100, unit: 'steps', detail } as const;
     expect(progressText(event, { at: 0, done: 0 }, 20_000)).toBe(
-      '  40/100 steps, 2.0 step/s, 30 s left, loss 0.750 (ce 0.25, bbox 0.25), learning rate 1.0e-4, 2.0 images/s, 3.3 GB',
+      '  40/100 steps, 2.0 steps/s, 30 s left, loss 0.750 (ce 0.25, bbox 0.25), learning rate 1.0e-4, 2.0 images/s, 3.3 GB',
     );
   });
 
