@@ -34,7 +34,7 @@ export const adaptOptions = z.strictObject({
     .default([])
     .describe('parts that change by low-rank adapters only'),
   rank: z.number().int().positive().default(4).describe('of low-rank adapters'),
-  steps: z.number().int().positive().default(120).describe('steps at most, of each round'),
+  steps: z.number().int().positive().default(150).describe('steps at most, of each round'),
   batchSize: z.number().int().positive().default(4).describe('views in a step'),
   learningRate: z.number().positive().default(1e-3).describe('at its height, after ten steps'),
   budgetSeconds: z.number().positive().default(600).describe('time for everything'),
@@ -42,9 +42,9 @@ export const adaptOptions = z.strictObject({
   scales: z
     .array(z.number().positive())
     .min(1)
-    .default([0.8, 1, 1.25])
+    .default([0.55, 0.8, 1, 1.3, 1.8])
     .describe('magnifications of the views'),
-  views: z.number().int().positive().default(160).describe('views at most, of all images together'),
+  views: z.number().int().positive().default(200).describe('views at most, of all images together'),
   augment: z
     .boolean()
     .default(true)

@@ -13,7 +13,7 @@ import type { FeatureCache } from './featureCache.js';
 import type { Fold } from './folds.js';
 import { type LearnRequest, learn } from './learn.js';
 import type { AdaptOptions } from './options.js';
-import { type AdaptScore, meanOf, scoreAll } from './score.js';
+import { type AdaptScore, meanOf, scoreAtSizes } from './score.js';
 import type { Trained } from './trained.js';
 import { fixedViews } from './views.js';
 
@@ -130,8 +130,7 @@ export async function scoreAfter(
 ): Promise<readonly AdaptScore[]> {
   restore();
   for (const [name, value] of weights.get(share) ?? []) model.parameters.assign(name, value);
-  const [scores = []] = await scoreAll(model, [{ ...thresholds, box }], test, signal);
-  return scores;
+  return scoreAtSizes(model, { ...thresholds, box }, test, signal);
 }
 
 const keyOf = (fields: readonly AnnotatedField[]): string =>
@@ -145,7 +144,7 @@ async function scoreBefore(
   const found = known?.get(keyOf(fields));
   if (found !== undefined) return found;
   const started = performance.now();
-  const [scores = []] = await scoreAll(rival ?? model, [thresholds], fields, signal);
+  const scores = await scoreAtSizes(rival ?? model, thresholds, fields, signal);
   const fresh = { scores, milliseconds: performance.now() - started };
   known?.set(keyOf(fields), fresh);
   return fresh;

@@ -2,7 +2,9 @@ import { throwIfAborted } from '../core/errors.js';
 import { type Counts, countsAtHalf, f1 } from '../evaluate/metrics/metrics.js';
 import { RecordedEngine } from '../evaluate/recordedEngine.js';
 import { annotated } from '../evaluate/scoreFields.js';
-import { boxIouTable } from '../image/boxes.js';
+import { boxIouTable, scaleBoxes } from '../image/boxes.js';
+import { boxesOf, relabel } from '../image/labels.js';
+import { resize } from '../image/resize.js';
 import type { Boxes } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Cells } from '../segment/cells.js';
@@ -47,6 +49,58 @@ export async function scoreAll(
   } finally {
     engine.dispose();
   }
+}
+
+/** Sizes, as shares of its own, at which a held-out image is scored: other images' cells are smaller or larger. */
+const SIZES = [1, 0.6, 1.6] as const;
+
+/**
+ * Scores of fields, each as it is, reduced and magnified, in one: the mean F1 and the sum of the counts. Three scores of an
+ * image tell more than one of how a model will do on others, above all of how well it gauges their size.
+ */
+export async function scoreAtSizes(
+  model: CellSam,
+  thresholds: Thresholds,
+  fields: readonly AnnotatedField[],
+  signal?: AbortSignal,
+): Promise<AdaptScore[]> {
+  const scores: AdaptScore[] = [];
+  for (const field of fields) {
+    const sized = SIZES.map((size) => resizedField(field, size));
+    const [each = []] = await scoreAll(model, [thresholds], sized, signal);
+    const sum = (key: 'tp' | 'fp' | 'fn') => each.reduce((total, score) => total + score[key], 0);
+    const mean = meanOf(each.map((score) => score.f1));
+    scores.push({ id: field.id, tp: sum('tp'), fp: sum('fp'), fn: sum('fn'), f1: mean });
+  }
+  return scores;
+}
+
+/** A field at another size; objects that vanish are left out. */
+export function resizedField(field: AnnotatedField, size: number): AnnotatedField {
+  if (size === 1) return field;
+  const [height, width] = [field.height, field.width].map((n) => Math.max(1, Math.round(n * size))) as [
+    number,
+    number,
+  ];
+  const { channels } = field;
+  const values = resize(
+    { height: field.height, width: field.width, channels, data: field.values },
+    height,
+    width,
+  );
+  const ids = new Uint32Array(height * width);
+  for (let y = 0; y < height; y++) {
+    const row = Math.min(field.height - 1, Math.floor((y + 0.5) / size)) * field.width;
+    for (let x = 0; x < width; x++)
+      ids[y * width + x] = field.labels.data[
+        row + Math.min(field.width - 1, Math.floor((x + 0.5) / size))
+      ] as number;
+  }
+  const { labels } = relabel(ids, height, width);
+  const scaled = scaleBoxes(field.boxes, width / field.width, height / field.height);
+  const boxes = field.boxesOnly === undefined ? boxesOf(labels) : scaled;
+  const other = { ...field, height, width, values, labels, boxes, objectSide: field.objectSide * size };
+  return field.boxesOnly === undefined ? other : { ...other, boxesOnly: scaled };
 }
 
 function countCells(field: AnnotatedField, cells: Cells): Counts {
