@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { annotatedFields } from '../../src/adapt/annotated.js';
 import { detectionScores, scoringTiles } from '../../src/adapt/detections.js';
-import { scoreAll } from '../../src/adapt/score.js';
+import { resizedField, scoreAll } from '../../src/adapt/score.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { tf } from '../../src/tf/index.js';
 import { loadModelFile } from '../../src/weights/modelFile.js';
@@ -35,4 +35,15 @@ test('tiles are upright, at the size that the model knows, and cover the field',
   const across = Math.ceil((400 - 256 / zoom) / (0.75 * (256 / zoom))) + 1;
   expect(tiles).toHaveLength(Math.min(24, across ** 2));
   model.dispose();
+});
+
+test('a field at another size keeps its objects, their boxes in proportion', () => {
+  const [field] = annotatedFields([simulate({ modality: 'fluorescence', side: 100, seed: 6 })]);
+  if (field === undefined) throw new Error('no field');
+  const larger = resizedField(field, 1.6);
+  expect([larger.height, larger.width, larger.boxes.count]).toEqual([160, 160, field.boxes.count]);
+  const ends = (own: typeof field) => Math.max(...own.boxes.xyxy);
+  expect(Math.abs(ends(larger) - 1.6 * ends(field))).toBeLessThan(2);
+  expect(larger.values).toHaveLength(160 * 160 * field.channels);
+  expect(resizedField(field, 1)).toBe(field);
 });
