@@ -22,6 +22,8 @@ export interface Patch {
 /** A field of view ready to be cut; kept in memory over the epochs. */
 export interface PreparedField extends Patch {
   readonly id: string;
+  /** Of its sample: see `Source.contentHash`. */
+  readonly contentHash: string;
   /** Of all its objects. */
   readonly boxes: Boxes;
   /** Median over objects of the root of the box's area in px; 0 without objects. */
@@ -57,7 +59,17 @@ export function prepareField(sample: Sample, preprocess: Preprocess): PreparedFi
   const values = preprocess === 'percentile' ? stretched(seen.image) : equalised(image, channels);
   const boxes = instances.kind === 'boxes' ? instances.boxes : boxesOf(instances.labels);
   const { wasInverted } = seen;
-  const field = { id, height, width, channels, values, boxes, wasInverted, objectSide: medianSide(boxes) };
+  const field = {
+    id,
+    contentHash: sample.source.contentHash,
+    height,
+    width,
+    channels,
+    values,
+    boxes,
+    wasInverted,
+    objectSide: medianSide(boxes),
+  };
   return instances.kind === 'labels'
     ? { ...field, labels: instances.labels }
     : {

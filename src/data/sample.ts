@@ -66,5 +66,7 @@ export interface Batch {
   /** B label images at S x S; label i is box i - 1 of its image. Absent when a sample has boxes only. */
   readonly masks?: readonly LabelImage[];
   readonly ids: readonly string[];
+  /** `Source.contentHash` of every field that a loader cut views from, those in mosaics too. */
+  readonly contentHashes?: readonly string[];
   readonly cursor: Cursor;
 }

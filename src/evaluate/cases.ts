@@ -1,3 +1,4 @@
+import { sha256 } from '../core/hash.js';
 import { overlapTable } from '../image/overlap.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { BoxImage } from './metrics/boxAp.js';
@@ -32,6 +33,8 @@ export interface ScoredImage {
   readonly id: string;
   readonly group?: string;
   readonly inputs: string;
+  /** Hash of the true masks, whatever the file's format and numbers. */
+  readonly truth: string;
   readonly pixels: number;
   readonly scores: ImageScores;
   readonly objects: ObjectFacts;
@@ -46,9 +49,21 @@ export function scoreCase(item: Case, { truth, predicted, scores, boxes }: Loade
     id: item.id,
     ...(item.group === undefined ? {} : { group: item.group }),
     inputs: item.inputs,
+    truth: hashOfObjects(truth),
     pixels: truth.height * truth.width,
     scores: scoreImage(truth, predicted, undefined, table),
     objects: objectFacts(truth, predicted, table, scores),
     ...(boxes === undefined ? {} : { boxes }),
   };
+}
+
+/** Equal for the same objects, in whatever order they are numbered: they are counted as they appear, row by row. */
+function hashOfObjects({ height, width, data, count }: LabelImage): string {
+  const rank = new Uint32Array(count + 1);
+  let seen = 0;
+  const ranks = data.map((label) => {
+    if (label > 0 && rank[label] === 0) rank[label] = ++seen;
+    return rank[label] as number;
+  });
+  return sha256(`${height}x${width}`, ranks);
 }

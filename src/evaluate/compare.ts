@@ -21,12 +21,14 @@ export interface Difference {
 }
 
 /**
- * Compares image by image.
+ * Compares image by image. Images are known by data set and id; by their id alone where both have one data set, whatever
+ * it is called.
  *
  * @throws DataError naming every image that only one of the two has, or that they scored against different truths
  */
 export function compareRows(a: readonly ImageRow[], b: readonly ImageRow[]): Difference[] {
-  const keyOf = (row: ImageRow) => `${row.dataset}/${row.id}`;
+  const areSingle = [a, b].every((rows) => new Set(rows.map(({ dataset }) => dataset)).size === 1);
+  const keyOf = (row: ImageRow) => (areSingle ? row.id : `${row.dataset}/${row.id}`);
   const others = new Map(b.map((row) => [keyOf(row), row]));
   const known = new Set(a.map(keyOf));
   const problems: Problem[] = [
@@ -37,8 +39,8 @@ export function compareRows(a: readonly ImageRow[], b: readonly ImageRow[]): Dif
       .filter((row) => !known.has(keyOf(row)))
       .map((row) => ({ where: keyOf(row), message: 'is only in the second' })),
     ...a
-      .filter((row) => (others.get(keyOf(row))?.n_true ?? row.n_true) !== row.n_true)
-      .map((row) => ({ where: keyOf(row), message: 'has another number of true objects in the second' })),
+      .filter((row) => (others.get(keyOf(row))?.truth ?? row.truth) !== row.truth)
+      .map((row) => ({ where: keyOf(row), message: 'has other true masks in the second' })),
   ];
   if (problems.length > 0)
     throw new DataError('the two evaluations are not of the same images', {

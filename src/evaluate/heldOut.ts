@@ -1,15 +1,18 @@
 import { DataError } from '../core/errors.js';
 import type { Sample } from '../data/sample.js';
 
+/** Tells the image with these pixels that trained the model, by the hash of the pixels. */
+export type Twin = (contentHash: string) => string | undefined;
+
 /**
  * Refuses images that the model was trained on, whatever their names: pixels are compared by their hash.
  *
- * @param trained hashes of the training and validation images, with their ids
+ * @param twinOf the training or validation image with the same pixels
  * @throws DataError naming every such image
  */
-export function refuseShared(samples: readonly Sample[], trained: ReadonlyMap<string, string>): void {
+export function refuseShared(samples: readonly Sample[], twinOf: Twin): void {
   const problems = samples.flatMap(({ id, source }) => {
-    const twin = trained.get(source.contentHash);
+    const twin = twinOf(source.contentHash);
     return twin === undefined
       ? []
       : [{ where: id, message: `has the same pixels as ${twin}, which trained the model` }];

@@ -30,8 +30,10 @@ export interface ImageRow extends ImageScores {
   readonly dataset: string;
   readonly id: string;
   readonly group: string | null;
-  /** Hash of image and truth, so that two evaluations are compared on the same ones. */
+  /** Hash of the files or pixels that were scored, except the model. */
   readonly inputs: string;
+  /** Hash of the true masks, so that two evaluations are compared on the same ones. */
+  readonly truth: string;
 }
 
 export function summarise(dataset: string, images: readonly ScoredImage[]): DatasetSummary {
@@ -54,8 +56,8 @@ export function summarise(dataset: string, images: readonly ScoredImage[]): Data
   };
 }
 
-export function rowOf({ dataset, id, group, inputs, scores }: ScoredImage): ImageRow {
-  return { dataset, id, group: group ?? null, inputs, ...scores };
+export function rowOf({ dataset, id, group, inputs, truth, scores }: ScoredImage): ImageRow {
+  return { dataset, id, group: group ?? null, inputs, truth, ...scores };
 }
 
 /** `per_image.csv` as RFC 4180 wants it: fields quoted where needed, lines end in CR LF. */

@@ -11,7 +11,7 @@ import { type Picture, reportPage } from './report/page.js';
 import { type DatasetSummary, type ImageRow, perImageCsv, rowOf, summarise } from './summary.js';
 
 /** Raised with every change that makes older reports of the same inputs differ. */
-const REPORT_VERSION = 2;
+const REPORT_VERSION = 3;
 
 /** What a report is made from, besides the images. */
 export interface Origin {
@@ -85,7 +85,8 @@ export async function evaluateCases(
 export async function readSummary(folder: string): Promise<EvaluateResult | undefined> {
   try {
     const parsed = JSON.parse(await readFile(join(folder, 'summary.json'), 'utf8')) as EvaluateResult;
-    return Array.isArray(parsed.per_image) && typeof parsed.inputs === 'string' ? parsed : undefined;
+    const isOwn = Array.isArray(parsed.per_image) && typeof parsed.inputs === 'string';
+    return isOwn && parsed.per_image.every(({ truth }) => typeof truth === 'string') ? parsed : undefined;
   } catch {
     return undefined; // absent or from another program: made anew
   }

@@ -21,6 +21,7 @@ import { baseModel, changedFrom } from '../weights/base.js';
 import { withFactors } from '../weights/lowRank.js';
 import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
+import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 
 export const adaptJobOptions = adaptOptions.extend({
   folder: z.string().describe('folder of images with masks or boxes, in any known layout'),
@@ -113,7 +114,16 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       await saveModelFile(
         target,
         weights,
-        { ...card, config: model.config, thresholds: outcome.thresholds, training: made },
+        {
+          ...card,
+          config: model.config,
+          thresholds: outcome.thresholds,
+          trainedImages: withImages(
+            card.trainedImages ?? UNKNOWN_IMAGES,
+            fields.map(({ contentHash }) => contentHash),
+          ),
+          training: made,
+        },
         merge ? {} : { base: reference },
       );
     }

@@ -1,23 +1,24 @@
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { loadConfig } from '../config/load.js';
 import { DataError, UsageError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { exists, writeFileAtomic } from '../core/files.js';
-import { sha256, sha256OfFile } from '../core/hash.js';
+import { exists } from '../core/files.js';
+import { sha256OfFile } from '../core/hash.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
 import { DATA_PATHS, dataOptions } from '../data/options.js';
 import type { Sample } from '../data/sample.js';
 import { calibrate, fullSweep, plainThresholds } from '../evaluate/calibrate.js';
 import type { Case } from '../evaluate/cases.js';
-import { refuseShared, repeats } from '../evaluate/heldOut.js';
 import { BINARY } from '../evaluate/labelFiles.js';
 import { folderCases, modelCases, predictedCases, readGroups } from '../evaluate/sources.js';
 import { type EvaluateResult, evaluateCases, type Origin } from '../evaluate/writeReport.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
 import { segmentOptions } from '../segment/options.js';
 import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
+import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
+import { leaks } from './leaks.js';
 import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 
 export const evaluateJobOptions = z.strictObject({
@@ -112,7 +113,7 @@ async function evaluateModel(job: EvaluateJob, given: string, context: JobContex
     });
   const runConfig = isRun ? join(given, 'config.yaml') : undefined;
   const sets = await wantedSets(job, runConfig, context);
-  const warnings: string[] = await leaks(job, sets, runConfig, context);
+  const warnings = await leaks(sets, file, runConfig, job.shared, context);
   if (job.calibrate) await calibrateFile(file, job, runConfig, context);
   const { model, card } = await loadModelFile(file);
   const segmenter = new CellSegmenter(model, job.segment, card.thresholds);
@@ -206,64 +207,6 @@ function withMasks(samples: readonly Sample[], { emit }: JobContext): Sample[] {
   return usable;
 }
 
-/** Refuses held-out images that trained the model; tells what could not be checked. */
-async function leaks(
-  job: EvaluateJob,
-  sets: readonly Wanted[],
-  runConfig: string | undefined,
-  context: JobContext,
-): Promise<string[]> {
-  const warnings: string[] = [];
-  for (const { name, split, samples } of sets) {
-    if (split !== 'heldout')
-      warnings.push(
-        `${name}: these are ${split} images, not held-out ones; scores of unseen images are lower.`,
-      );
-    for (const ids of repeats(samples))
-      warnings.push(`${name}: the same pixels under several names: ${ids.join(', ')}.`);
-  }
-  const heldOut = sets.filter(({ split }) => split === 'heldout').flatMap(({ samples }) => samples);
-  if (heldOut.length === 0) return warnings;
-  if (runConfig === undefined) {
-    warnings.push(
-      'Whether these images trained the model could not be checked: name the run folder instead of the file.',
-    );
-    return warnings;
-  }
-  const trained = await trainedHashes(runConfig, context);
-  if (job.shared === 'refuse') refuseShared(heldOut, trained);
-  else {
-    const count = heldOut.filter(({ source }) => trained.has(source.contentHash)).length;
-    if (count > 0)
-      warnings.push(
-        `${count} of these images trained the model: the scores say nothing about unseen images.`,
-      );
-  }
-  return warnings;
-}
-
-/** Hashes of a run's training and validation images; kept beside the run, under the hash of its configuration. */
-async function trainedHashes(runConfig: string, context: JobContext): Promise<ReadonlyMap<string, string>> {
-  const path = join(dirname(runConfig), 'image-hashes.json');
-  const key = sha256(await readFile(runConfig, 'utf8'));
-  try {
-    const kept = JSON.parse(await readFile(path, 'utf8')) as {
-      config: string;
-      images: Record<string, string>;
-    };
-    if (kept.config === key) return new Map(Object.entries(kept.images));
-  } catch {
-    // not there yet
-  }
-  const { config, folder } = await loadConfig(trainJobOptions, runConfig, [], TRAIN_JOB_PATHS);
-  const dataset = await openDataset(config.data, folder);
-  const images: Record<string, string> = {};
-  for (const split of ['train', 'val'] as const)
-    for (const { id, source } of await dataset.readSplit(split, context)) images[source.contentHash] = id;
-  await writeFileAtomic(path, JSON.stringify({ config: key, images }));
-  return new Map(Object.entries(images));
-}
-
 /** Finds the thresholds on the validation part and writes them into the model's file. */
 async function calibrateFile(
   file: string,
@@ -287,7 +230,14 @@ async function calibrateFile(
     });
     const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
     context.emit({ kind: 'note', message });
-    await saveModelFile(file, model.toArrays(), { ...card, thresholds: found.thresholds });
+    await saveModelFile(file, model.toArrays(), {
+      ...card,
+      thresholds: found.thresholds,
+      trainedImages: withImages(
+        card.trainedImages ?? UNKNOWN_IMAGES,
+        sets.flatMap(({ samples }) => samples.map(({ source }) => source.contentHash)),
+      ),
+    });
   } finally {
     model.dispose();
   }

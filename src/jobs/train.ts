@@ -17,6 +17,8 @@ import { initDetailsOf, initOptions, trainOptions } from '../train/options.js';
 import { type Run, startRun } from '../train/run.js';
 import { claimFolder, writeEnvironment, writeStatus } from '../train/runFolder.js';
 import { initPath, startModel } from '../train/startModel.js';
+import { trainedImagesOf } from '../weights/modelFile.js';
+import { NO_IMAGES } from '../weights/trainedImages.js';
 import { modelConfig, modelSection } from './modelSection.js';
 
 /** A training run: one YAML file. */
@@ -134,7 +136,10 @@ async function trainOn(
 ): Promise<TrainResult> {
   const init = initDetailsOf(job.init);
   const path = initPath(init?.weights ?? '', configFolder);
-  const start = () => startModel(config, init, path, new Random(job.train.seed).split('init'), context);
+  const start = async () => ({
+    images: init === undefined ? NO_IMAGES : await trainedImagesOf(path),
+    model: await startModel(config, init, path, new Random(job.train.seed).split('init'), context),
+  });
   const run = await startRun(
     {
       folder,

@@ -8,6 +8,7 @@ import { readSafetensors } from '../io/safetensors.js';
 import { writeSafetensors } from '../io/safetensorsWrite.js';
 import type { ModelConfig } from '../models/options.js';
 import type { StoredThresholds } from '../weights/modelFile.js';
+import type { TrainedImages } from '../weights/trainedImages.js';
 import type { Progress } from './trainer.js';
 
 type Arrays = ReadonlyMap<string, NamedArray>;
@@ -26,6 +27,8 @@ export interface Standing {
 export interface Checkpoint {
   readonly progress: Progress;
   readonly standing: Standing;
+  /** Images that its weights have learned from, those of the weights it began with included; not in older files. */
+  readonly images?: TrainedImages;
   /** Sizes of the model. */
   readonly config: ModelConfig;
   readonly weights: Arrays;
@@ -45,14 +48,17 @@ const name = (step: number) => `step-${String(step).padStart(8, '0')}`;
  * @throws OutputError when the disk is full; earlier checkpoints stay
  */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, keep: number): Promise<void> {
-  const { progress, standing, config } = checkpoint;
+  const { progress, standing, images, config } = checkpoint;
   const final = join(folder, name(progress.step));
   const partial = `${final}.partial`;
   try {
     await removeLeftovers(folder);
     await mkdir(partial, { recursive: true });
     for (const part of PARTS) await writeSafetensors(join(partial, `${part}.safetensors`), checkpoint[part]);
-    await writeFileAtomic(join(partial, 'state.json'), JSON.stringify({ progress, standing, config }));
+    await writeFileAtomic(
+      join(partial, 'state.json'),
+      JSON.stringify({ progress, standing, images, config }),
+    );
     const files: Record<string, string> = {};
     for (const file of (await readdir(partial)).sort()) files[file] = await sha256OfFile(join(partial, file));
     await writeFileAtomic(join(partial, 'manifest.json'), JSON.stringify({ format: 2, files }, null, 2));
@@ -150,7 +156,7 @@ async function loadCheckpoint(path: string): Promise<Checkpoint> {
   }
   const state = JSON.parse(await readFile(join(path, 'state.json'), 'utf8')) as Pick<
     Checkpoint,
-    'progress' | 'standing' | 'config'
+    'progress' | 'standing' | 'images' | 'config'
   >;
   const [weights, optimiser, average] = await Promise.all(
     PARTS.map(async (part) => (await readSafetensors(join(path, `${part}.safetensors`))).tensors),

@@ -6,6 +6,7 @@ import type { PreparedField } from '../data/prepared.js';
 import { plainThresholds } from '../evaluate/calibrate.js';
 import { CellSam } from '../models/cellsam.js';
 import { saveModelFile } from '../weights/modelFile.js';
+import { type TrainedImages, UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 import { type Checkpoint, type Standing, saveCheckpoint } from './checkpoint.js';
 import { gradientOptions } from './gradients.js';
 import { averageHook } from './hooks/average.js';
@@ -35,8 +36,8 @@ export interface RunRequest {
   readonly objectSide?: number | undefined;
   /** The newest checkpoint when the run goes on. */
   readonly saved: Checkpoint | undefined;
-  /** Makes the model of a run that begins. */
-  readonly start: () => Promise<CellSam>;
+  /** Makes the model of a run that begins, with the images that its weights have learned from. */
+  readonly start: () => Promise<{ readonly model: CellSam; readonly images: TrainedImages }>;
 }
 
 /** A run that can go: model, optimiser, hooks and where it stands. */
@@ -53,7 +54,12 @@ export interface Run {
 /** Puts together everything that `train` needs, fresh or as a checkpoint left it. */
 export async function startRun(request: RunRequest, context: JobContext): Promise<Run> {
   const { folder, options, saved } = request;
-  const model = saved === undefined ? await request.start() : CellSam.fromArrays(saved.config, saved.weights);
+  const { model, images } =
+    saved === undefined
+      ? await request.start()
+      : { model: CellSam.fromArrays(saved.config, saved.weights), images: saved.images ?? UNKNOWN_IMAGES };
+  const used = new Set<string>();
+  const learned = () => withImages(images, used);
   const { config, parameters } = model;
   const gradients = gradientOptions(options, config);
   const trained = trainedNames(config, options);
@@ -87,6 +93,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
       {
         progress,
         standing,
+        images: learned(),
         config,
         weights: model.toArrays(),
         optimiser: optimiser.save(),
@@ -113,6 +120,10 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
       saveModelFile(join(folder, 'model.safetensors'), model.toArrays(), {
         config,
         thresholds,
+        trainedImages: withImages(
+          learned(),
+          request.validation.map(({ contentHash }) => contentHash),
+        ),
         training: `${step} steps of stage ${options.stage} on ${request.dataset}`,
         licence: 'Apache-2.0',
       }),
@@ -139,7 +150,11 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     parameters,
     trained,
     optimiser,
-    batch: (cursor) => request.batches.batchAt(cursor),
+    batch: async (cursor) => {
+      const batch = await request.batches.batchAt(cursor);
+      for (const hash of batch.contentHashes ?? []) used.add(hash);
+      return batch;
+    },
     loss: (batch, own) => stageLoss(model, batch, stage, own),
     rates: await learningRates(options),
     clipNorm: options.clipNorm,

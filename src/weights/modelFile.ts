@@ -8,6 +8,7 @@ import type { ModelConfig } from '../models/options.js';
 import { type BaseModel, referenceTo } from './base.js';
 import { type Identity, identify, withOwnNames } from './identify.js';
 import { openWeights } from './load.js';
+import { type TrainedImages, trainedImagesFrom, trainedImagesText, UNKNOWN_IMAGES } from './trainedImages.js';
 
 const storedThresholds = z.object({
   box: z.number(),
@@ -29,6 +30,8 @@ export interface ModelCard {
   readonly thresholds?: StoredThresholds;
   /** How pixels become its input: as this project trains (when absent), or as CellSAM's own checkpoints want it. */
   readonly scaling?: 'plain' | 'published';
+  /** Images that taught it or chose its thresholds; absent where the file does not tell. */
+  readonly trainedImages?: TrainedImages;
   /** How it was made, in words. */
   readonly training: string;
   readonly licence: string;
@@ -47,12 +50,13 @@ export function saveModelFile(
   options: { readonly half?: boolean; readonly base?: BaseModel } = {},
 ): Promise<void> {
   const { half = false, base } = options;
-  const { config, thresholds, scaling, training, licence } = card;
+  const { config, thresholds, scaling, trainedImages, training, licence } = card;
   const metadata = {
     format: 'cellsam-1',
     config: JSON.stringify(config),
     ...(thresholds === undefined ? {} : { thresholds: JSON.stringify(thresholds) }),
     ...(scaling === undefined ? {} : { scaling }),
+    ...(trainedImages === undefined ? {} : { trainedImages: trainedImagesText(trainedImages) }),
     training,
     licence,
     ...(base === undefined ? {} : { base: referenceTo(base, path) }),
@@ -73,7 +77,7 @@ export async function loadModelFile(
 ): Promise<{ readonly model: CellSam; readonly card: Required<Pick<ModelCard, 'scaling'>> & ModelCard }> {
   const file = await openWeights(path);
   try {
-    const { thresholds, training, licence = "its source's" } = file.metadata;
+    const { thresholds, trainedImages, training, licence = "its source's" } = file.metadata;
     const identity = config === undefined ? complete(path, identify(file)) : undefined;
     const own = config ?? (identity as Identity).config;
     const isPublished = file.metadata['scaling'] === 'published' || identity?.kind === 'cellsam';
@@ -81,6 +85,7 @@ export async function loadModelFile(
       config: own,
       scaling: isPublished ? ('published' as const) : ('plain' as const),
       ...(thresholds === undefined ? {} : { thresholds: thresholdsIn(path, thresholds) }),
+      ...(trainedImages === undefined ? {} : { trainedImages: trainedImagesIn(path, trainedImages) }),
       training: training ?? identity?.about ?? 'unknown',
       licence,
     };
@@ -109,11 +114,25 @@ function complete(path: string, identity: Identity): Identity {
   return identity;
 }
 
-function thresholdsIn(path: string, text: string): StoredThresholds {
+/** Of a file of any kind, without its weights. @throws WeightsError when the file cannot be read */
+export async function trainedImagesOf(path: string): Promise<TrainedImages> {
+  const file = await openWeights(path);
+  await file.close();
+  const text = file.metadata['trainedImages'];
+  return text === undefined ? UNKNOWN_IMAGES : trainedImagesIn(path, text);
+}
+
+const thresholdsIn = (path: string, text: string): StoredThresholds =>
+  understood(path, 'thresholds', () => storedThresholds.parse(JSON.parse(text)));
+
+const trainedImagesIn = (path: string, text: string): TrainedImages =>
+  understood(path, 'list of training images', () => trainedImagesFrom(text));
+
+function understood<T>(path: string, what: string, read: () => T): T {
   try {
-    return storedThresholds.parse(JSON.parse(text));
+    return read();
   } catch (cause) {
-    throw new WeightsError(`${path}: its thresholds are not understood`, {
+    throw new WeightsError(`${path}: its ${what} cannot be understood`, {
       where: path,
       fix: 'it was written by another version, or changed by hand',
       cause,

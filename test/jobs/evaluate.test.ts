@@ -16,6 +16,12 @@ import { preset } from '../../src/models/presets.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
 import { CellSegmenter } from '../../src/segment/loadCellSam.js';
 import { loadModelFile, saveModelFile } from '../../src/weights/modelFile.js';
+import {
+  NO_IMAGES,
+  type TrainedImages,
+  UNKNOWN_IMAGES,
+  withImages,
+} from '../../src/weights/trainedImages.js';
 
 const context = { emit: () => {} };
 const run = (options: object) => evaluate(evaluateJobOptions.parse(options), context);
@@ -86,6 +92,16 @@ describe('masks of any program', () => {
     expect(f1).toMatchObject({ images: 6, better: 'b', p: 2 / 64 });
     expect(f1?.difference.mean).toBeCloseTo(1 / 3, 12);
     expect(result.metrics.find(({ metric }) => metric === 'absolute_count_error')?.better).toBe('b');
+    // Written with other ids: the same masks. With an object shifted by one pixel: others.
+    const renumbered = await all(ROW.map((v) => (v > 0 ? 9 - v : 0)));
+    const shifted = await all([0, ...ROW.slice(0, -1)]);
+    await run({ pred: good, truth, out: join(good, 'x') });
+    await run({ pred: bad, truth: renumbered, out: join(bad, 'x') });
+    await run({ pred: bad, truth: shifted, out: join(bad, 'y') });
+    const by = (other: string) =>
+      compare({ a: join(good, 'x'), b: join(bad, other), binary: 'refuse' }, context);
+    expect((await by('x')).images).toBe(6);
+    expect(await failure(by('y'))).toMatch(/other true masks/);
     const one = await masks({ 'a.png': ROW });
     await run({ pred: good, truth, out: join(good, 'r') });
     await run({ pred: one, truth: one, out: join(one, 'r') });
@@ -157,6 +173,25 @@ describe('a model', () => {
       /held-out images were used in training[\s\S]*same pixels as/,
     );
     expect((await run({ model, config, shared: 'allow' })).warnings.join()).toMatch(/trained the model/);
+
+    // A file alone: it tells by its list, where it has one.
+    const file = join(model, 'model.safetensors');
+    expect((await run({ model: file, config })).warnings.join()).toMatch(/could not be checked/);
+    const { model: weights, card } = await loadModelFile(file);
+    const { source } = simulate({ modality: 'fluorescence', side: 48, seed: '0/3' });
+    const listed = async (base: TrainedImages) => {
+      const trainedImages = withImages(base, [source.contentHash]);
+      await saveModelFile(file, weights.toArrays(), { ...card, trainedImages });
+    };
+    await listed(NO_IMAGES);
+    expect(await failure(run({ model: file, config }))).toMatch(
+      /^1 of 4 held-out images were used in training\nx3: /,
+    );
+    await listed(UNKNOWN_IMAGES);
+    const partly = await run({ model: file, config, shared: 'allow' });
+    expect(partly.warnings).toHaveLength(2);
+    expect(partly.warnings.join()).toMatch(/began with are not known[\s\S]*1 of these images trained/);
+    weights.dispose();
   });
 
   test('is calibrated without running the network again, through the same code as segment; the file keeps the result', async () => {

@@ -21,6 +21,7 @@ function checkpoint(step: number, best = step, values = 16): Checkpoint {
       lastLook: best,
       looksWithoutGain: 0,
     },
+    images: { count: 1, hashes: ['00000000000000ff'], isComplete: true },
     config: tinyConfig(),
     weights: new Map([['w', array]]),
     optimiser: new Map([['w|first', array]]),

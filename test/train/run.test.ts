@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { JobEvent } from '../../src/core/events.js';
+import { simulate } from '../../src/data/simulate/simulate.js';
 import { RecordFile } from '../../src/io/tfrecord.js';
 import { trainJob, trainJobOptions } from '../../src/jobs/train.js';
 import { tf } from '../../src/tf/index.js';
+import { trainedImagesOf } from '../../src/weights/modelFile.js';
+import { shortHash } from '../../src/weights/trainedImages.js';
 import { MINUTE } from '../support/tinyModel.js';
 
 const folder = () => join(mkdtempSync(join(tmpdir(), 'run-')), 'run');
@@ -63,6 +66,15 @@ describe('a training run', () => {
     for (const file of ['weights.safetensors', 'optimiser.safetensors', 'average.safetensors', 'state.json'])
       expect([file, newest(stopped, file).equals(newest(whole, file))]).toEqual([file, true]);
     expect(read(stopped, 'model.safetensors').equals(read(whole, 'model.safetensors'))).toBe(true);
+    // Of five training images whichever came, and the one of the validation part: the file tells them by their pixels.
+    const { hashes, count, isComplete } = await trainedImagesOf(join(stopped, 'model.safetensors'));
+    const fields = [0, 1, 2, 3, 4, 5].map(
+      (i) => ({ modality: 'fluorescence', side: 64, seed: `0/${i}` }) as const,
+    );
+    const known = fields.map((field) => shortHash(simulate(field).source.contentHash));
+    expect(hashes.filter((hash) => !known.includes(hash))).toEqual([]);
+    expect([hashes.length, isComplete]).toEqual([count, true]);
+    expect(count).toBeGreaterThan(2);
     expect(metrics(stopped)).toEqual(metrics(whole));
     expect(metrics(whole).map((line) => line.step)).toEqual([1, 2, 3, 4, 4, 5, 6, 6]);
     await expect(trainJob(job(whole, 6), '.', false, silent)).rejects.toThrow(/exists already/);

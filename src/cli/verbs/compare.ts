@@ -1,6 +1,9 @@
 import { type CompareResult, compare, compareJobOptions } from '../../jobs/compare.js';
 import type { Verb } from '../verb.js';
 
+/** Five pairs that all differ in one direction have p = 2 / 2^5 = 0.06. */
+const ENOUGH = 6;
+
 export const verb: Verb<CompareResult> = {
   command: 'compare <a> <b>',
   about: 'compare two evaluations of the same images, with a paired test',
@@ -33,10 +36,15 @@ export const verb: Verb<CompareResult> = {
       const verdict = better === 'neither' ? '' : `  ${better} is better`;
       return `${title.padEnd(width)}  ${a.toFixed(3)}  ${b.toFixed(3)}  ${sign}${d.mean.toFixed(3)} (${d.low.toFixed(3)} to ${d.high.toFixed(3)})  p ${p.toFixed(4)}${verdict}`;
     });
+    const few =
+      r.images < ENOUGH ? [`With fewer than ${ENOUGH} images no difference can be told from chance.`] : [];
     return [
+      `a: ${r.a}`,
+      `b: ${r.b}`,
       `${r.images} images, means: a, b, b - a (95 % interval), p of a paired permutation test`,
       ...lines,
-      'Twelve tests at 0.05: one false alarm in two comparisons of equals is to be expected.',
+      'Where two are equal, about one of twenty such tests calls one of them better all the same.',
+      ...few,
     ].join('\n');
   },
 };

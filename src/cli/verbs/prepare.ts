@@ -28,7 +28,7 @@ export const verb: Verb<PrepareResult> = {
   options: {
     config: { type: 'string', describe: 'a YAML file with a `data` part' },
     out: { type: 'string', describe: 'folder for the shards' },
-    shardMb: { type: 'number', default: 64, describe: 'size of a shard in MB' },
+    'shard-mb': { type: 'number', default: 64, describe: 'size of a shard in MB' },
     overwrite: { type: 'boolean', default: false, describe: 'replace the shards of the folder' },
   },
   run: async (args, context) => {
@@ -39,7 +39,7 @@ export const verb: Verb<PrepareResult> = {
       });
     const overrides = (args['overrides'] as string[] | undefined) ?? [];
     const { config, folder } = await loadConfig(prepareFileOptions, path, overrides, PREPARE_PATHS);
-    const { shardMb, overwrite } = args;
+    const [shardMb, overwrite] = [args['shard-mb'], args['overwrite']];
     const job = prepareJobOptions.parse({ data: config.data, out, shardMb, overwrite });
     return prepare(job, folder, context);
   },

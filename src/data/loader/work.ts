@@ -85,14 +85,17 @@ export async function makeBatch({ items, options, keep }: Task): Promise<Answer>
     return known.get(field.id);
   };
   const views: (View & { id: string })[] = [];
+  const contentHashes: string[] = [];
   for (const { source, others, seed } of items) {
     const field = await get(source);
     if (field === undefined) continue;
     const partners: PreparedField[] = [];
     for (const other of others) partners.push((await get(other)) ?? field);
+    contentHashes.push(field.contentHash, ...partners.map((partner) => partner.contentHash));
     views.push({ ...randomView(field, partners, options.view, new Random(seed)), id: field.id });
   }
-  return views.length < items.length ? { read, bad } : { batch: toBatch(views, options.pixels), read, bad };
+  if (views.length < items.length) return { read, bad };
+  return { batch: { ...toBatch(views, options.pixels), contentHashes }, read, bad };
 }
 
 async function open(field: Field, { preprocess, needs }: WorkOptions): Promise<PreparedField | BadField> {

@@ -22,6 +22,7 @@ function field(channels = 1, boxesToo = false): PreparedField {
   const boxes = boxesOf(labels);
   const whole = {
     id: 'f',
+    contentHash: 'f',
     height,
     width,
     channels,
