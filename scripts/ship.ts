@@ -10,7 +10,10 @@ import { trainJobOptions } from '../src/jobs/train.js';
 import { CellSam } from '../src/models/cellsam.js';
 import { tf } from '../src/tf/index.js';
 import { listCheckpoints } from '../src/train/checkpoint.js';
-import { saveModelFile } from '../src/weights/modelFile.js';
+import { initDetailsOf } from '../src/train/options.js';
+import { initPath } from '../src/train/startModel.js';
+import { saveModelFile, trainedImagesOf } from '../src/weights/modelFile.js';
+import { NO_IMAGES, withImages } from '../src/weights/trainedImages.js';
 
 const SWEEP: Sweep = [
   ['box', [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]],
@@ -33,7 +36,8 @@ async function ship(run: string, target: string): Promise<void> {
     tf.tidy(() => model.parameters.assign(name, tf.tensor(data as Float32Array, [...shape])));
 
   const context = { emit: silent };
-  const samples = await (await openDataset(job.data, process.cwd())).readSplit('val', context);
+  const dataset = await openDataset(job.data, process.cwd());
+  const samples = await dataset.readSplit('val', context);
   const images = samples.flatMap(({ image, instances }) =>
     instances.kind === 'labels' ? [{ image, truth: instances.labels }] : [],
   );
@@ -43,7 +47,16 @@ async function ship(run: string, target: string): Promise<void> {
     console.log(`box ${thresholds.box}, same cell ${thresholds.sameCell ?? 0.3}: F1 ${f1.toFixed(3)}`);
   console.log(`mean F1 ${found.f1.toFixed(3)} on ${images.length} validation images`);
   const training = `${steps} steps of stage ${job.train.stage} on the training part of ${job.data.type}, seed ${job.train.seed}`;
-  const card = { config, thresholds: found.thresholds, training, licence: 'Apache-2.0' };
+  const init = initDetailsOf(job.init);
+  const before =
+    init === undefined ? NO_IMAGES : await trainedImagesOf(initPath(init.weights, process.cwd()));
+  const used = [...samples, ...(await dataset.readSplit('train', context))];
+  const trainedImages = withImages(
+    before,
+    used.map(({ source }) => source.contentHash),
+  );
+  const { thresholds } = found;
+  const card = { config, thresholds, trainedImages, training, licence: 'Apache-2.0' };
   await saveModelFile(target, model.toArrays(), card, { half: true });
 }
 
