@@ -1,4 +1,5 @@
 import type { EventListener, JobEvent } from '../core/events.js';
+import { withoutPlace } from './explain.js';
 
 const PLAIN_INTERVAL_MS = 5000;
 const LIVE_INTERVAL_MS = 100;
@@ -51,7 +52,9 @@ export function createProgress(
 
   const listen: EventListener = (event) => {
     if (event.kind === 'warning')
-      return line(`Warning: ${event.where === undefined ? '' : `${event.where}: `}${event.message}`);
+      return line(
+        `Warning: ${event.where === undefined ? '' : `${event.where}: `}${withoutPlace(event.message, event.where)}`,
+      );
     if (options.quiet) return;
     if (event.kind === 'stage') line(event.title);
     else if (event.kind === 'note') line(`  ${event.message}`);

@@ -15,7 +15,12 @@ export function describeIssues(
   lines: LineCounter,
   overrides: readonly Override[],
 ): Problem[] {
-  const found = issues.flatMap((issue) => flatten(issue)).flatMap((issue) => sentences(issue, schema));
+  const given = (path: Path) =>
+    overrides.find((o) => o.path.map(String).join('.') === path.map(String).join('.'))?.value ??
+    document.getIn(path);
+  const found = issues
+    .flatMap((issue) => flatten(issue))
+    .flatMap((issue) => sentences(issue, schema, given(issue.path)));
   const placed = found.map(({ path, message }) => {
     const key = path.map(String).join('.');
     const inFile = lineOf(document, path, lines);
@@ -47,13 +52,18 @@ function flatten(issue: Issue): Issue[] {
 const isTypeMismatch = (branch: readonly Issue[]) =>
   branch.length === 1 && branch[0]?.code === 'invalid_type' && branch[0].path.length === 0;
 
-function sentences(issue: Issue, schema: z.ZodType): { path: Path; message: string }[] {
+function sentences(issue: Issue, schema: z.ZodType, given: unknown): { path: Path; message: string }[] {
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, issue.path);
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
       message: `unknown key${didYouMean(key, known)}`,
     }));
+  }
+  if (issue.code === 'invalid_value' && typeof given === 'string') {
+    const known = issue.values.map(String);
+    const message = `there is no \`${given}\`${didYouMean(given, known)}; known are ${known.join(', ')}`;
+    return [{ path: issue.path, message }];
   }
   return [{ path: issue.path, message: issue.message.replace(/^Invalid input: /, '') }];
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { Interrupted, NumericError, reason } from '../core/errors.js';
+import { DataError, Interrupted, NumericError, reason } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { writeFileAtomic } from '../core/files.js';
 import { Random } from '../core/random.js';
@@ -93,10 +93,12 @@ async function trainIn(
   const saved = resume ? await savedState(folder, context) : undefined;
   const config = saved?.config ?? (await modelConfig(job, configFolder));
   const dataset = await openDataset(job.data, configFolder);
-  const validation = centralFields(
-    prepareFields(await dataset.readSplit('val', context), job.data.preprocess),
-    config.vit.imgSize,
-  );
+  const samples = await dataset.readSplit('val', context);
+  if (samples.length === 0 && dataset.counts.val > 0)
+    throw new DataError('no image of the validation part can be used', {
+      fix: 'mend the files that were skipped, or divide the images in another way with data.splitSeed',
+    });
+  const validation = centralFields(prepareFields(samples, job.data.preprocess), config.vit.imgSize);
   const batches = await openLoader(dataset, loaderRequest(job, config), context);
   try {
     return await trainOn(batches, { folder, job, configFolder, config, dataset, validation, saved }, context);

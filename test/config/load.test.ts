@@ -12,7 +12,11 @@ const schema = z.strictObject({
     z.strictObject({ sets: z.array(z.strictObject({ root: z.string(), weight: z.number().optional() })) }),
   ]),
   train: z
-    .strictObject({ maxSteps: z.number().int().positive().default(100), name: z.string().default('run') })
+    .strictObject({
+      maxSteps: z.number().int().positive().default(100),
+      name: z.string().default('run'),
+      stage: z.enum(['masks', 'joint']).default('joint'),
+    })
     .prefault({}),
 });
 
@@ -33,7 +37,10 @@ async function problems(text: string, overrides: string[] = []): Promise<string[
 describe('reading a job file', () => {
   test('fills defaults and freezes the result', async () => {
     const { config } = await loadConfig(schema, file('data:\n  root: x\n'));
-    expect(config).toEqual({ data: { root: 'x', imageSize: 256 }, train: { maxSteps: 100, name: 'run' } });
+    expect(config).toEqual({
+      data: { root: 'x', imageSize: 256 },
+      train: { maxSteps: 100, name: 'run', stage: 'joint' },
+    });
     expect(Object.isFrozen(config.train)).toBe(true);
   });
 
@@ -64,6 +71,16 @@ describe('reading a job file', () => {
     expect(found[0]).toMatch(/^line 3 {2}data\.imagSize: unknown key; did you mean `imageSize`\?/);
     expect(found[1]).toMatch(/^line 5 {2}train\.maxSteps: .*>0/);
     expect(found[2]).toMatch(/^line 6 {2}train\.nam: unknown key; did you mean `name`\?/);
+  });
+
+  test('a misspelt choice is told with the nearest, from the file and from the command line', async () => {
+    const text = 'there is no `jiont`; did you mean `joint`?; known are masks, joint';
+    expect(await problems('data:\n  root: x\ntrain:\n  stage: jiont\n')).toEqual([
+      `line 4  train.stage: ${text}`,
+    ]);
+    expect(await problems('data:\n  root: x\n', ['train.stage=jiont'])).toEqual([
+      `command line  train.stage: ${text}`,
+    ]);
   });
 
   test('a problem made on the command line is placed there', async () => {

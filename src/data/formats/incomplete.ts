@@ -7,6 +7,7 @@ export class IncompleteError extends DataError {
 
   constructor(message: string, details: ErrorDetails, refs: readonly FieldRef[]) {
     super(message, details);
+    this.name = DataError.name; // told to the user as what it is: a problem of the data
     this.refs = refs;
   }
 }

@@ -20,8 +20,10 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; fo
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; background: var(--panel); border: 1px solid var(--line); border-radius: 0.3rem; padding: 0.7rem; }
 .warning { border-left: 0.25rem solid #c77700; padding: 0.2rem 0.8rem; background: var(--panel); } details { margin: 0.5rem 0; } summary { cursor: pointer; }
 @media print {
-  :root { --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --panel: #fff; }
+  :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --panel: #fff; }
   body { font-size: 10pt; max-width: none; margin: 0; padding: 0; } @page { margin: 15mm; }
-  h2, h3 { break-after: avoid; } figure, tr, .headline { break-inside: avoid; } .scroll { overflow: visible; }
+  h2, h3, .caption { break-after: avoid; } figure, tr, dt, dd, .headline, .legend, .warning { break-inside: avoid; }
+  .scroll { overflow: visible; } table { font-size: 8pt; } th, td { white-space: normal; padding: 0.1rem 0.35rem; }
+  .plots { grid-template-columns: 1fr 1fr; } .pictures { grid-template-columns: repeat(3, 1fr); }
 }
 `;
