@@ -2,6 +2,7 @@ import { throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
+import type { Scaling } from '../segment/engine.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
 import type { SegmentOptions } from '../segment/options.js';
@@ -59,6 +60,7 @@ export const fullSweep: Sweep = [
  * it is better by more than rounding; of equal ones the first stands.
  *
  * @param start thresholds that hold until another is better, and what the sweep leaves alone
+ * @param scaling how pixels become the model's input
  */
 export async function calibrate(
   model: CellSam,
@@ -67,8 +69,9 @@ export async function calibrate(
   options: Partial<SegmentOptions>,
   context: JobContext,
   start: Thresholds = plainThresholds(0.4),
+  scaling: Scaling = 'plain',
 ): Promise<Calibration> {
-  const engine = new RecordedEngine(new TensorFlowEngine(model));
+  const engine = new RecordedEngine(new TensorFlowEngine(model, scaling));
   const trials: Trial[] = [];
   let best: Trial & { each: readonly number[] } = { thresholds: start, f1: -1, each: [] };
   const tried = new Map<string, number>();

@@ -87,7 +87,8 @@ export function modelCases(
         return { truth, image, predicted: labels, scores };
       }
       // Remembers this one image, so that boxes below the threshold are had without a second pass of the network.
-      const engine = new RecordedEngine(new TensorFlowEngine(model.model));
+      const { scaling } = model.segmenter.engine;
+      const engine = new RecordedEngine(new TensorFlowEngine(model.model, scaling));
       const once = new CellSegmenter(model.model, options.segment, model.segmenter.thresholds, engine);
       try {
         const { labels, scores } = await once.segment(image);

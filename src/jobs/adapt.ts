@@ -118,6 +118,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
           ...card,
           config: model.config,
           thresholds: outcome.thresholds,
+          scaling: 'plain', // as it was shown the images here, whatever its base was trained on
           trainedImages: withImages(
             card.trainedImages ?? UNKNOWN_IMAGES,
             fields.map(({ contentHash }) => contentHash),

@@ -14,7 +14,7 @@ import type { Case } from '../evaluate/cases.js';
 import { BINARY } from '../evaluate/labelFiles.js';
 import { folderCases, modelCases, predictedCases, readGroups } from '../evaluate/sources.js';
 import { type EvaluateResult, evaluateCases, type Origin } from '../evaluate/writeReport.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
+import { segmenterOf } from '../segment/loadCellSam.js';
 import { segmentOptions } from '../segment/options.js';
 import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
 import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
@@ -116,7 +116,7 @@ async function evaluateModel(job: EvaluateJob, given: string, context: JobContex
   const warnings = await leaks(sets, file, runConfig, job.shared, context);
   if (job.calibrate) await calibrateFile(file, job, runConfig, context);
   const { model, card } = await loadModelFile(file);
-  const segmenter = new CellSegmenter(model, job.segment, card.thresholds);
+  const segmenter = segmenterOf(model, card, job.segment);
   try {
     const cases: Case[] = [];
     for (const { name, samples, groups } of sets) {
@@ -223,11 +223,17 @@ async function calibrateFile(
   const { model, card } = await loadModelFile(file);
   const { boxThreshold: _given, ...options } = job.segment;
   try {
-    const before = new CellSegmenter(model, options, card.thresholds).segmenter.thresholds;
-    const found = await calibrate(model, images, fullSweep, { ...options, thresholds: 'model' }, context, {
-      ...plainThresholds(0.4),
-      objectSide: card.thresholds?.objectSide,
-    });
+    const segmenter = segmenterOf(model, card, options).segmenter;
+    const before = segmenter.thresholds;
+    const found = await calibrate(
+      model,
+      images,
+      fullSweep,
+      { ...options, thresholds: 'model' },
+      context,
+      { ...plainThresholds(0.4), objectSide: card.thresholds?.objectSide },
+      segmenter.engine.scaling,
+    );
     const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
     context.emit({ kind: 'note', message });
     await saveModelFile(file, model.toArrays(), {

@@ -3,7 +3,7 @@ import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import { CellSam } from '../models/cellsam.js';
 import type { ModelConfig } from '../models/options.js';
-import { loadModelFile } from '../weights/modelFile.js';
+import { loadModelFile, type ModelCard } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 import type { Cells } from './cells.js';
 import type { Engine } from './engine.js';
@@ -139,8 +139,18 @@ export async function loadCellSam(
 ): Promise<CellSegmenter> {
   const { config, onUnused, ...own } = options;
   const { model, card } = await loadModelFile(path, config, onUnused === undefined ? {} : { onUnused });
-  const scaling = own.scaling === undefined || own.scaling === 'auto' ? card.scaling : own.scaling;
-  return new CellSegmenter(model, own, card.thresholds, new TensorFlowEngine(model, scaling));
+  return segmenterOf(model, card, own);
+}
+
+/** A live model with the thresholds and the input scaling that its file tells, unless others are asked for. */
+export function segmenterOf(
+  model: CellSam,
+  { thresholds, scaling = 'plain' }: Pick<ModelCard, 'thresholds' | 'scaling'>,
+  options: Partial<SegmentOptions> = {},
+): CellSegmenter {
+  const { scaling: asked = 'auto' } = options;
+  const engine = new TensorFlowEngine(model, asked === 'auto' ? scaling : asked);
+  return new CellSegmenter(model, options, thresholds, engine);
 }
 
 /**

@@ -7,6 +7,7 @@ import { CellsamError } from '../../src/core/errors.js';
 import { Random } from '../../src/core/random.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { calibrate, fullSweep } from '../../src/evaluate/calibrate.js';
+import { scoreImage } from '../../src/evaluate/metrics/metrics.js';
 import { relabel } from '../../src/image/labels.js';
 import { writePng } from '../../src/io/png.js';
 import { compare, compareJobOptions } from '../../src/jobs/compare.js';
@@ -14,7 +15,7 @@ import { evaluate, evaluateJobOptions } from '../../src/jobs/evaluate.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
-import { CellSegmenter } from '../../src/segment/loadCellSam.js';
+import { CellSegmenter, loadCellSam } from '../../src/segment/loadCellSam.js';
 import { loadModelFile, saveModelFile } from '../../src/weights/modelFile.js';
 import {
   NO_IMAGES,
@@ -192,6 +193,34 @@ describe('a model', () => {
     expect(partly.warnings).toHaveLength(2);
     expect(partly.warnings.join()).toMatch(/began with are not known[\s\S]*1 of these images trained/);
     weights.dispose();
+  });
+
+  test('of a published checkpoint sees images as segment shows them to it, with the thresholds of its calibration', async () => {
+    const root = folder();
+    const file = join(root, 'model.safetensors');
+    const model = CellSam.create(config, new Random('published'));
+    const fresh = { config, thresholds: { ...thresholds, box: 0.01 }, training: 'none', licence: 'none' };
+    await saveModelFile(file, model.toArrays(), { ...fresh, scaling: 'published' });
+    model.dispose();
+    const data = { type: 'simulated', count: 6, fieldSize: 48 };
+    writeFileSync(join(root, 'config.yaml'), stringify({ data }));
+
+    for (const calibrate of [false, true]) {
+      const [scored] = (await run({ model: root, calibrate, segment: { minSize: 5 } })).per_image;
+      const index = Number(scored?.id.replace(/^.*-/, ''));
+      const { image, instances } = simulate({ modality: 'fluorescence', side: 48, seed: `0/${index}` });
+      if (instances.kind !== 'labels') throw new Error('no labels');
+      const jaccards = [];
+      for (const scaling of ['auto', 'plain'] as const) {
+        const segmenter = await loadCellSam(file, { minSize: 5, scaling });
+        const { labels } = await segmenter.segment(image);
+        const { aji, boundary_f1 } = scoreImage(instances.labels, labels);
+        jaccards.push([labels.count, aji, boundary_f1]);
+        segmenter.dispose();
+      }
+      expect([scored?.n_pred, scored?.aji, scored?.boundary_f1]).toEqual(jaccards[0]);
+      if (!calibrate) expect(jaccards[1]).not.toEqual(jaccards[0]);
+    }
   });
 
   test('is calibrated without running the network again, through the same code as segment; the file keeps the result', async () => {
