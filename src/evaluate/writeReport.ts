@@ -11,7 +11,7 @@ import { type Picture, reportPage } from './report/page.js';
 import { type DatasetSummary, type ImageRow, perImageCsv, rowOf, summarise } from './summary.js';
 
 /** Raised with every change that makes older reports of the same inputs differ. */
-const REPORT_VERSION = 3;
+const REPORT_VERSION = 4;
 
 /** What a report is made from, besides the images. */
 export interface Origin {

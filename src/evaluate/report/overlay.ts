@@ -56,8 +56,11 @@ export async function overlaySvg(
       dash === '' ? '' : ` stroke-dasharray="${dash.split(' ').map((v) => (Number(v) * line).toFixed(1))}"`;
     return `<path class="${kind}" d="${d}" fill="${fill}" fill-rule="evenodd" stroke="${stroke}" stroke-width="${line.toFixed(2)}"${dashes}/>`;
   });
+  // A dark line under all others: pale outlines must be seen on a bright ground too.
+  const all = paths.map(({ d }) => d).join('');
+  const casing = `<path d="${all}" fill="none" stroke="#000" stroke-opacity="0.65" stroke-width="${(2.2 * line).toFixed(2)}"/>`;
   const pixels = image === undefined ? '' : await pixelImage(image, window);
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">${pixels}${groups.join('')}</svg>`;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">${pixels}${casing}${groups.join('')}</svg>`;
 }
 
 interface Window {

@@ -4,7 +4,7 @@ import { THRESHOLDS } from '../metrics/metrics.js';
 import type { DatasetSummary } from '../summary.js';
 
 /** Told apart by dash and shape as well as by colour; both read on white and on near-black. */
-const COLOURS = ['#2f7ed8', '#d9730d', '#2e9e5b', '#b14fc5', '#c0392b', '#7a869a'];
+const COLOURS = ['#3387e0', '#d9730d', '#2e9e5b', '#bb5fd0', '#dc5547', '#7f8b9e'];
 const DASHES = [
   [1, 0],
   [6, 3],
