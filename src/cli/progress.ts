@@ -41,7 +41,7 @@ export function createProgress(
       line(text);
       return;
     }
-    talk.write(`${clearLine}${text.slice(0, (talk.columns ?? 120) - 1)}`);
+    talk.write(`${clearLine}${text.slice(0, (talk.columns || 120) - 1)}`);
     isLineOpen = true;
     if (isLast) end();
   };

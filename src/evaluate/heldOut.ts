@@ -13,9 +13,7 @@ export type Twin = (contentHash: string) => string | undefined;
 export function refuseShared(samples: readonly Sample[], twinOf: Twin): void {
   const problems = samples.flatMap(({ id, source }) => {
     const twin = twinOf(source.contentHash);
-    return twin === undefined
-      ? []
-      : [{ where: id, message: `has the same pixels as ${twin}, which trained the model` }];
+    return twin === undefined ? [] : [{ where: id, message: `has the same pixels as ${twin}` }];
   });
   if (problems.length > 0)
     throw new DataError(`${problems.length} of ${samples.length} held-out images were used in training`, {

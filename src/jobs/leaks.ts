@@ -63,10 +63,14 @@ async function trainedOn(
 ): Promise<{ readonly twinOf: Twin; readonly warning?: string }> {
   const images = await trainedImagesOf(model);
   const isKnown = isTrainedOn(images);
-  const listed: Twin = (hash) => (isKnown(hash) ? 'an image' : undefined);
+  const listed: Twin = (hash) => (isKnown(hash) ? 'an image that trained the model' : undefined);
   if (!images.isComplete && runConfig !== undefined) {
     const trained = await hashesOfRun(runConfig, context);
-    return { twinOf: (hash) => trained.get(hash) ?? listed(hash) };
+    const named: Twin = (hash) => {
+      const id = trained.get(hash);
+      return id === undefined ? listed(hash) : `${id}, which trained the model`;
+    };
+    return { twinOf: named };
   }
   if (images.count === 0 && !images.isComplete)
     return {
