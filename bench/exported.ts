@@ -34,15 +34,20 @@ const { values } = parseArgs({
 });
 const DEVIATION = 0.02;
 
-/** Matrices and filters of one deviation; what has one axis as published. */
+/** Matrices and filters of one deviation, from a million numbers, each from another place; what has one axis as published. */
 function random(name: string, side: string | undefined): CellSam {
   const config = preset(name);
   const vit = { ...config.vit, imgSize: Number(side ?? config.vit.imgSize) };
-  const model = CellSam.create({ ...config, vit }, new Random('exported'));
-  for (const [i, key] of model.parameters.names().entries()) {
-    const { shape } = model.parameters.get(key);
-    if (shape.length > 1)
-      tf.tidy(() => model.parameters.assign(key, tf.randomNormal(shape, 0, DEVIATION, 'float32', i + 1)));
+  const draw = new Random('exported');
+  const model = CellSam.create({ ...config, vit }, draw);
+  const normal = Float32Array.from({ length: 1_000_003 }, () => draw.normal(0, DEVIATION));
+  for (const key of model.parameters.names()) {
+    const { shape, size } = model.parameters.get(key);
+    if (shape.length < 2) continue;
+    const data = new Float32Array(size);
+    const first = Math.floor(draw.uniform(0, normal.length));
+    for (let i = 0; i < size; i++) data[i] = normal[(first + i) % normal.length] as number;
+    tf.tidy(() => model.parameters.assign(key, tf.tensor(data, shape)));
   }
   return model;
 }
