@@ -22,7 +22,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; backgro
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --panel: #fff; }
   body { font-size: 10pt; max-width: none; margin: 0; padding: 0; } @page { margin: 15mm; }
-  h2, h3, .caption { break-after: avoid; } figure, tr, dt, dd, .headline, .legend, .warning { break-inside: avoid; }
+  h2, h3, h2 + p, .caption, .legend { break-after: avoid; } figure, tr, dt, dd, .headline, .legend, .warning { break-inside: avoid; }
   .scroll { overflow: visible; } table { font-size: 8pt; } th, td { white-space: normal; padding: 0.1rem 0.35rem; }
   .plots { grid-template-columns: 1fr 1fr; } .pictures { grid-template-columns: repeat(3, 1fr); }
 }
