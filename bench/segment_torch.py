@@ -1,13 +1,14 @@
 """CellSAM's inference as the reference does it, in plain PyTorch, eager, written for `npm run bench -- segment`.
 
-    python3 bench/segment_torch.py BOXES ROUNDS
+    python3 bench/segment_torch.py BOXES
+
+Says "ready", then segments once for each line that it reads.
 
 One 1024 x 1024 image: an encoder pass for the detector, CellFinder (6 + 6 layers, 3500 queries), a second encoder pass
 for the masks, then for each box one mask decoder call, two resizes to full size and a threshold. vit_b, float32, random
-weights. Prints one line of JSON: medians of seconds and CPU seconds.
+weights. Answers with one line of JSON: seconds and CPU seconds.
 """
 import json
-import statistics
 import sys
 import time
 
@@ -144,7 +145,7 @@ class CellFinder(nn.Module):
         return self.classes(x).sigmoid(), self.boxes(x).sigmoid()
 
 
-def main(count, rounds):
+def main(count):
     torch.manual_seed(0)
     encoder, finder, decoder = Encoder(), CellFinder(), MaskDecoder()
     fourier = torch.randn(2, 128)
@@ -172,16 +173,14 @@ def main(count, rounds):
             masks.append((full.sigmoid() > 0.5).numpy())
         return masks
 
-    times = []
+    print("ready", flush=True)
     with torch.inference_mode():
-        for _ in range(rounds):
+        for _ in sys.stdin:
             begun, cpu = time.perf_counter(), time.process_time()
             segment()
-            times.append((time.perf_counter() - begun, time.process_time() - cpu))
-    print(json.dumps({
-        "seconds": statistics.median(t for t, _ in times),
-        "cpu": statistics.median(c for _, c in times)}))
+            used = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - cpu}
+            print(json.dumps(used), flush=True)
 
 
 assert OUT == DIM
-main(int(sys.argv[1]), int(sys.argv[2]))
+main(int(sys.argv[1]))

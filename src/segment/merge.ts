@@ -23,7 +23,7 @@ export class MaskCanvas {
     this.#upscaler = new Upscaler(geometry);
     this.#level = Math.log(maskThreshold / (1 - maskThreshold));
     this.#data = new Uint32Array(this.height * this.width);
-    this.#best = new Float32Array(this.height * this.width);
+    this.#best = new Float32Array(this.height * this.width).fill(singleBelow(this.#level));
   }
 
   /** Cells drawn so far. */
@@ -39,28 +39,36 @@ export class MaskCanvas {
    */
   add(logits: Float32Array, quality: number): void {
     const label = this.#quality.push(quality) - 1;
-    const window = this.#upscaler.window(logits, this.#level);
-    if (window === undefined) return;
     const data = this.#data;
     const best = this.#best;
-    for (let y = 0, i = 0; y < window.height; y++) {
-      let at = (window.y0 + y) * this.width + window.x0;
-      for (let x = 0; x < window.width; x++, i++, at++) {
-        const logit = window.data[i] as number;
-        if (logit <= this.#level) continue;
-        const owner = data[at] as number;
-        if (owner !== 0) {
-          const held = best[at] as number;
-          if (logit < held || (logit === held && quality <= (this.#quality[owner] as number))) continue;
-        }
+    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, row) => {
+      for (let x = 0, at = y * this.width + x0; x < row.length; x++, at++) {
+        const logit = row[x] as number;
+        const held = best[at] as number; // the level where there is no cell yet: one comparison for both
+        if (!(logit >= held) || (logit === held && !this.#isBetter(quality, data[at] as number))) continue;
         data[at] = label;
         best[at] = logit;
       }
-    }
+    });
+  }
+
+  /** Of equally probable cells; what is only as high as the level is no cell. */
+  #isBetter(quality: number, owner: number): boolean {
+    return owner !== 0 && quality > (this.#quality[owner] as number);
   }
 
   /** Labels by rank; a cell that lost all its pixels has none. The canvas must not be drawn on afterwards. */
   labels(): LabelImage {
     return { height: this.height, width: this.width, data: this.#data, count: this.count };
   }
+}
+
+/** The highest number of single precision that is at most `value`, so that single numbers above both are the same. */
+function singleBelow(value: number): number {
+  const single = Float32Array.of(value);
+  if ((single[0] as number) > value) {
+    const bits = new Int32Array(single.buffer); // neighbours in value are neighbours in bits
+    bits[0] = (bits[0] as number) + (value > 0 ? -1 : 1);
+  }
+  return single[0] as number;
 }

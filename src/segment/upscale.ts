@@ -16,90 +16,120 @@ interface Taps {
   readonly weight: Float64Array;
 }
 
-/** Logits over a window of the image; outside it no logit is above the level that was asked for. */
-export interface LogitWindow {
-  readonly x0: number;
-  readonly y0: number;
-  readonly width: number;
-  readonly height: number;
-  /** `[height, width]`. */
-  readonly data: Float32Array;
-}
+/** Is given the values of row `y` of the image from column `x0` on; they are overwritten by the next row. */
+export type RowVisitor = (y: number, x0: number, row: Float32Array) => void;
+
+/** Columns of one row of logits, half open. */
+type Span = readonly [from: number, to: number];
 
 /**
  * Resizes mask logits as SAM does (Kirillov et al. 2023): to the frame, cropped, to the image, each bilinear with
- * half-pixel centres and without antialiasing. Both steps are one separable map of four taps an axis, and only the
- * window that can exceed `level` is computed: interpolation never exceeds its inputs.
+ * half-pixel centres and without antialiasing. Both steps are one separable map of four taps an axis, and only what can
+ * exceed a level is computed, row by row: interpolation never exceeds its inputs.
  */
 export class Upscaler {
   readonly geometry: MaskGeometry;
   readonly #rows: Taps;
   readonly #columns: Taps;
+  /** For each column of logits the first output column that it, or one after it, has a part in. */
+  readonly #first: Int32Array;
+  /** For each the end of those that it, or one before it, has a part in. */
+  readonly #end: Int32Array;
+  /** Whether the image has the frame's size, so that two taps say all. */
+  readonly #isSingleStep: boolean;
+  readonly #wide: Float64Array;
+  readonly #row: Float32Array;
 
   constructor(geometry: MaskGeometry) {
     const { side, frame, input, original } = geometry;
     this.geometry = geometry;
     this.#rows = chained(side, frame[0], input[0], original[0]);
     this.#columns = chained(side, frame[1], input[1], original[1]);
+    [this.#first, this.#end] = reach(this.#columns, side, original[1]);
+    this.#isSingleStep = [this.#rows, this.#columns].every(({ weight }) =>
+      weight.every((w, k) => k % 4 < 2 || w === 0),
+    );
+    this.#wide = new Float64Array(side * original[1]);
+    this.#row = new Float32Array(original[1]);
   }
 
-  /** @param logits `[side, side]` */
-  window(logits: Float32Array, level: number): LogitWindow | undefined {
+  /**
+   * Visits, from top to bottom, the parts of rows outside of which no logit is above `level`.
+   *
+   * @param logits `[side, side]`
+   */
+  rowsAbove(logits: Float32Array, level: number, visit: RowVisitor): void {
     const { side, original } = this.geometry;
-    const bounds = boundsAbove(logits, side, level);
-    if (bounds === undefined) return undefined;
-    const [y0, y1] = reach(this.#rows, original[0], bounds[1], bounds[3]);
-    const [x0, x1] = reach(this.#columns, original[1], bounds[0], bounds[2]);
-    if (y1 <= y0 || x1 <= x0) return undefined;
-    const data = this.#resize(logits, y0, y1, x0, x1);
-    return { x0, y0, width: x1 - x0, height: y1 - y0, data };
+    const spans = spansAbove(logits, side, level);
+    const whole = joined(spans);
+    if (whole === undefined) return;
+    const [left, right] = this.#outputs(whole);
+    const isWide = new Uint8Array(side);
+    const { index, weight } = this.#rows;
+    for (let y = 0; y < original[0]; y++) {
+      const taps = index.subarray(y * 4, y * 4 + 4);
+      const own = joined(Array.from(taps, (r) => spans[r]));
+      if (own === undefined) continue;
+      for (const r of taps) {
+        if (isWide[r] === 1) continue;
+        isWide[r] = 1;
+        this.#widen(logits, r, left, right);
+      }
+      const [x0, x1] = this.#outputs(own);
+      if (x1 <= x0) continue; // beyond the content
+      const row = this.#row.subarray(0, x1 - x0);
+      this.#mix(taps, weight.subarray(y * 4, y * 4 + 4), x0, row);
+      visit(y, x0, row);
+    }
   }
 
   /** The whole image. */
   full(logits: Float32Array): Float32Array {
-    const { original } = this.geometry;
-    return this.#resize(logits, 0, original[0], 0, original[1]);
+    const [height, width] = this.geometry.original;
+    const out = new Float32Array(height * width);
+    this.rowsAbove(logits, Number.NEGATIVE_INFINITY, (y, x0, row) => out.set(row, y * width + x0));
+    return out;
   }
 
-  #resize(logits: Float32Array, y0: number, y1: number, x0: number, x1: number): Float32Array {
-    const { side } = this.geometry;
-    const width = x1 - x0;
-    const { index: ci, weight: cw } = this.#columns;
-    const { index: ri, weight: rw } = this.#rows;
-    const firstRow = ri[y0 * 4] as number;
-    const lastRow = ri[(y1 - 1) * 4 + 3] as number;
-    const wide = new Float64Array((lastRow - firstRow + 1) * width);
-    for (let r = firstRow, o = 0; r <= lastRow; r++) {
-      const row = r * side;
-      for (let x = x0; x < x1; x++, o++) {
-        const k = x * 4;
+  #outputs([from, to]: Span): Span {
+    return [this.#first[from] as number, this.#end[to - 1] as number];
+  }
+
+  /** One row of logits at the image's width, from `left` to `right`. */
+  #widen(logits: Float32Array, r: number, left: number, right: number): void {
+    const { side, original } = this.geometry;
+    const { index, weight } = this.#columns;
+    const wide = this.#wide;
+    const from = r * side;
+    if (this.#isSingleStep)
+      for (let x = left, k = 4 * left, o = r * original[1] + left; x < right; x++, k += 4, o++)
         wide[o] =
-          (logits[row + (ci[k] as number)] as number) * (cw[k] as number) +
-          (logits[row + (ci[k + 1] as number)] as number) * (cw[k + 1] as number) +
-          (logits[row + (ci[k + 2] as number)] as number) * (cw[k + 2] as number) +
-          (logits[row + (ci[k + 3] as number)] as number) * (cw[k + 3] as number);
-      }
-    }
-    const out = new Float32Array((y1 - y0) * width);
-    for (let y = y0, o = 0; y < y1; y++) {
-      const k = y * 4;
-      const a = ((ri[k] as number) - firstRow) * width;
-      const b = ((ri[k + 1] as number) - firstRow) * width;
-      const c = ((ri[k + 2] as number) - firstRow) * width;
-      const d = ((ri[k + 3] as number) - firstRow) * width;
-      const wa = rw[k] as number;
-      const wb = rw[k + 1] as number;
-      const wc = rw[k + 2] as number;
-      const wd = rw[k + 3] as number;
-      for (let x = 0; x < width; x++, o++) {
-        out[o] =
+          (logits[from + (index[k] as number)] as number) * (weight[k] as number) +
+          (logits[from + (index[k + 1] as number)] as number) * (weight[k + 1] as number);
+    else
+      for (let x = left, k = 4 * left, o = r * original[1] + left; x < right; x++, k += 4, o++)
+        wide[o] =
+          (logits[from + (index[k] as number)] as number) * (weight[k] as number) +
+          (logits[from + (index[k + 1] as number)] as number) * (weight[k + 1] as number) +
+          (logits[from + (index[k + 2] as number)] as number) * (weight[k + 2] as number) +
+          (logits[from + (index[k + 3] as number)] as number) * (weight[k + 3] as number);
+  }
+
+  /** The weighted sum of the widened rows. */
+  #mix(taps: Int32Array, weights: Float64Array, x0: number, out: Float32Array): void {
+    const wide = this.#wide;
+    const [a = 0, b = 0, c = 0, d = 0] = Array.from(taps, (r) => r * this.geometry.original[1] + x0);
+    const [wa = 0, wb = 0, wc = 0, wd = 0] = weights;
+    const n = out.length;
+    if (this.#isSingleStep)
+      for (let x = 0; x < n; x++) out[x] = (wide[a + x] as number) * wa + (wide[b + x] as number) * wb;
+    else
+      for (let x = 0; x < n; x++)
+        out[x] =
           (wide[a + x] as number) * wa +
           (wide[b + x] as number) * wb +
           (wide[c + x] as number) * wc +
           (wide[d + x] as number) * wd;
-      }
-    }
-    return out;
   }
 }
 
@@ -124,33 +154,41 @@ function bilinear(i: number, from: number, to: number): [number, number, number]
   return [low, Math.min(low + 1, from - 1), Math.min(at - low, 1)];
 }
 
-/** Inclusive bounds x0, y0, x1, y1 of values above a level. */
-function boundsAbove(
-  logits: Float32Array,
-  side: number,
-  level: number,
-): [number, number, number, number] | undefined {
-  let [x0, y0, x1, y1] = [side, side, -1, -1];
-  for (let y = 0, i = 0; y < side; y++) {
-    for (let x = 0; x < side; x++, i++) {
-      if ((logits[i] as number) <= level) continue;
-      if (x < x0) x0 = x;
-      if (x > x1) x1 = x;
-      if (y < y0) y0 = y;
-      y1 = y;
-    }
-  }
-  return x1 < 0 ? undefined : [x0, y0, x1, y1];
+/** For each row of logits the columns between its first and its last value above a level. */
+function spansAbove(logits: Float32Array, side: number, level: number): (Span | undefined)[] {
+  return Array.from({ length: side }, (_, y) => {
+    const end = (y + 1) * side;
+    let from = y * side;
+    while (from < end && !((logits[from] as number) > level)) from++;
+    if (from === end) return undefined;
+    let to = end;
+    while (!((logits[to - 1] as number) > level)) to--;
+    return [from - y * side, to - y * side];
+  });
 }
 
-/** Output positions, half open, that have a tap within low .. high. */
-function reach(taps: Taps, size: number, low: number, high: number): [number, number] {
-  let first = size;
-  let end = 0;
-  for (let i = 0; i < size; i++) {
-    if ((taps.index[i * 4] as number) > high || (taps.index[i * 4 + 3] as number) < low) continue;
-    if (i < first) first = i;
-    end = i + 1;
+/** The smallest span that holds all. */
+function joined(spans: readonly (Span | undefined)[]): Span | undefined {
+  let [from, to] = [Number.POSITIVE_INFINITY, 0];
+  for (const span of spans) {
+    if (span === undefined) continue;
+    from = Math.min(from, span[0]);
+    to = Math.max(to, span[1]);
+  }
+  return to === 0 ? undefined : [from, to];
+}
+
+/** Taps rise with the output position: see the fields of `Upscaler`. */
+function reach(taps: Taps, side: number, size: number): [first: Int32Array, end: Int32Array] {
+  const first = new Int32Array(side).fill(size);
+  const end = new Int32Array(side);
+  for (let c = 0, x = 0; c < side; c++) {
+    while (x < size && (taps.index[4 * x + 3] as number) < c) x++;
+    first[c] = x;
+  }
+  for (let c = side - 1, x = size; c >= 0; c--) {
+    while (x > 0 && (taps.index[4 * x - 4] as number) > c) x--;
+    end[c] = x;
   }
   return [first, end];
 }

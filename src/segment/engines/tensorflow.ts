@@ -1,7 +1,8 @@
 import { scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
 import { type CellSam, disposeEncoded, type Encoded } from '../../models/cellsam.js';
-import { maskDecoderTokenSide } from '../../models/sam/maskDecoderTokenSide.js';
+import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
 import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
+import { disposeShared, type SharedImage, sharedImage } from '../../models/sam/sharedImage.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
@@ -9,9 +10,8 @@ import type { Embedding, Engine, Scaling } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
   readonly encoded: Encoded;
-  /** What all prompts without a mask have in common: the embedding with the "no mask" code, and positions. */
-  readonly base: tf.Tensor4D;
-  readonly positions: tf.Tensor4D;
+  /** What all prompts of an image without a mask have in common, once the first of them came; by image. */
+  readonly shared: (SharedImage | undefined)[];
 }
 
 /** The live model as an engine. It does not own the model. */
@@ -49,10 +49,7 @@ export class TensorFlowEngine implements Engine {
     const inputs = detectorImages === undefined ? [tensor(images)] : [tensor(images), tensor(detectorImages)];
     try {
       const encoded = this.#model.encode(inputs[0] as tf.Tensor4D, inputs[1]);
-      const [, h, w] = encoded.embedding.shape;
-      const prompts = this.#model.promptEncoder;
-      const base = tf.tidy(() => encoded.embedding.add(noMask(prompts)) as tf.Tensor4D);
-      return { batch, encoded, base, positions: densePositions(h, w, prompts) };
+      return { batch, encoded, shared: [] };
     } finally {
       tf.dispose(inputs);
     }
@@ -95,17 +92,16 @@ export class TensorFlowEngine implements Engine {
       at.map((i) => prompts[i] as Prompt),
       this.maskSide,
     );
+    const { maskDecoder, promptEncoder, config } = this.#model;
+    const isPlain = 'masks' in request || config.promptEncoder.boxAsMask;
+    const shared = isPlain ? undefined : this.#shared(embedding, image);
     const { masks, iou } = tf.tidy(() => {
-      const own = (x: tf.Tensor4D) => x.slice([image, 0, 0, 0], [1, -1, -1, -1]);
-      if ('masks' in request || this.#model.config.promptEncoder.boxAsMask) {
-        const predicted = this.#model.decode(own(embedding.encoded.embedding), request);
+      if (shared === undefined) {
+        const predicted = this.#model.decode(imageOf(embedding, image), request);
         return { masks: predicted.masks, iou: predicted.iou };
       }
-      const frame = { height: this.side, width: this.side };
-      const sparse = sparsePrompts(request, frame, this.#model.promptEncoder);
-      const { maskDecoder, config } = this.#model;
-      const { positions, base } = embedding;
-      return maskDecoderTokenSide(own(base), positions, sparse, maskDecoder, config.maskDecoder);
+      const sparse = sparsePrompts(request, { height: this.side, width: this.side }, promptEncoder);
+      return maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
     });
     const [logits, ious] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
     tf.dispose([masks, iou, ...Object.values(request)]);
@@ -116,15 +112,33 @@ export class TensorFlowEngine implements Engine {
     }
   }
 
-  release(embedding: Embedding): void {
-    const { base, positions } = embedding as TensorEmbedding;
+  /** Kept with the embedding. */
+  #shared(embedding: TensorEmbedding, image: number): SharedImage {
+    const { maskDecoder, promptEncoder, config } = this.#model;
+    const known = embedding.shared[image];
+    if (known !== undefined) return known;
+    const base = tf.tidy(() => imageOf(embedding, image).add(noMask(promptEncoder)) as tf.Tensor4D);
+    const positions = densePositions(base.shape[1], base.shape[2], promptEncoder);
+    const shared = sharedImage(base, positions, maskDecoder, config.maskDecoder);
     tf.dispose([base, positions]);
+    embedding.shared[image] = shared;
+    return shared;
+  }
+
+  release(embedding: Embedding): void {
+    for (const shared of (embedding as TensorEmbedding).shared)
+      if (shared !== undefined) disposeShared(shared);
     disposeEncoded(encodedOf(embedding));
   }
 
   dispose(): void {
     // The model belongs to the caller.
   }
+}
+
+/** One image of a batch, `[1, h, w, C]`. */
+function imageOf({ encoded }: TensorEmbedding, image: number): tf.Tensor4D {
+  return encoded.embedding.slice([image, 0, 0, 0], [1, -1, -1, -1]);
 }
 
 function encodedOf(embedding: Embedding): Encoded {
