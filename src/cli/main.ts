@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
-import { CellsamError, UsageError } from '../core/errors.js';
+import { CellsamError, PartialError, UsageError } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
 import { explain } from './explain.js';
 import { interruptible } from './interrupt.js';
@@ -47,6 +47,11 @@ async function dispatch(argv: readonly string[], isJson: boolean): Promise<numbe
     const text = isJson ? JSON.stringify(result) : verb.render(result);
     if (text !== '') process.stdout.write(`${text}\n`);
     return verb.exitCode?.(result) ?? 0;
+  } catch (thrown) {
+    progress.end();
+    if (!isJson && thrown instanceof PartialError && thrown.result !== undefined)
+      process.stdout.write(`${verb.render(thrown.result)}\n`);
+    throw thrown;
   } finally {
     progress.end();
     interrupt.end();
@@ -115,7 +120,8 @@ async function showOverview(argv: readonly string[]): Promise<number> {
 function errorAsJson(thrown: unknown): object {
   if (!(thrown instanceof CellsamError)) return { error: { kind: 'bug', message: String(thrown) } };
   const { name, message, where, fix, problems } = thrown;
-  return { error: { kind: name, message, where, fix, problems } };
+  const done = thrown instanceof PartialError ? { result: thrown.result } : {};
+  return { error: { kind: name, message, where, fix, problems }, ...done };
 }
 
 function version(): string {

@@ -65,9 +65,15 @@ export class NumericError extends CellsamError {
 export class ExportError extends CellsamError {
   readonly exitCode = 9;
 }
-/** Some inputs failed and the rest was done; `problems` lists the failures. */
+/** Some inputs failed and the rest was done; `problems` lists the failures, `result` is what was done. */
 export class PartialError extends CellsamError {
   readonly exitCode = 10;
+  readonly result: unknown;
+
+  constructor(message: string, details: ErrorDetails & { readonly result?: unknown } = {}) {
+    super(message, details);
+    this.result = details.result;
+  }
 }
 /** Ctrl-C or an abort signal; the state was saved. */
 export class Interrupted extends CellsamError {
@@ -77,6 +83,12 @@ export class Interrupted extends CellsamError {
 /** Text of anything that was thrown, for messages that add context to a cause. */
 export function reason(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The same with the repair, for failures that are one line of a list. */
+export function reasonAndFix(thrown: unknown): string {
+  const fix = thrown instanceof CellsamError ? thrown.fix : undefined;
+  return fix === undefined ? reason(thrown) : `${reason(thrown)}: ${fix}`;
 }
 
 /** @throws Interrupted when the signal has been raised */

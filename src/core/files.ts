@@ -46,15 +46,14 @@ export function temporaryBeside(path: string): string {
 /** An hour without a change: a writer that is alive writes more often. */
 const STALE_MS = 3_600_000;
 
-/** Removes temporaries of a file that a killed process has left: none running here has its number, and it is an hour old. */
-export async function removeStale(path: string, now: number = Date.now()): Promise<void> {
-  const prefix = `.${basename(path)}.tmp-`;
-  const names = await readdir(dirname(path)).catch(() => []);
-  for (const name of names.filter((n) => n.startsWith(prefix))) {
-    const own = join(dirname(path), name);
-    const pid = Number(name.slice(prefix.length).split('-')[0]);
+/** Removes temporaries that a killed process has left in a folder: none running here has its number, and they are an hour old. */
+export async function removeStaleIn(folder: string, now: number = Date.now()): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, pid] = /^\..+\.tmp-(\d+)-[0-9a-f]+$/.exec(name) ?? [];
+    if (pid === undefined) continue;
+    const own = join(folder, name);
     const found = await stat(own).catch(() => undefined);
-    if (found === undefined || now - found.mtimeMs < STALE_MS || isRunning(pid)) continue;
+    if (found === undefined || now - found.mtimeMs < STALE_MS || isRunning(Number(pid))) continue;
     await rm(own, { force: true, recursive: true });
   }
 }

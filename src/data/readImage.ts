@@ -109,7 +109,7 @@ export function toPixelImage(
 function notFinite(path: string, value: number, x: number, y: number): DataError {
   return new DataError(`${path} has the value ${value} at (${x}, ${y}), which is not finite`, {
     where: path,
-    fix: 'replace NaN and infinite values before training',
+    fix: 'replace NaN and infinite values by numbers',
   });
 }
 

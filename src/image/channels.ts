@@ -61,14 +61,22 @@ function taken(image: PixelImage, from: readonly number[], names: readonly strin
  * bright, so that cells are bright in every modality. Other images come back with their channels in order.
  */
 export function stainToGrey(image: PixelImage): PixelImage {
-  if (!isColour(image)) return inChannelOrder(image);
-  const whole = meanOfColours(image);
-  const grey = whole.data;
+  return inGrey(image, hasBrightStain(image));
+}
+
+/** Whether `stainToGrey` turns an image over: a colour picture whose median lies in the upper half of its range. */
+export function hasBrightStain(image: PixelImage): boolean {
+  if (!isColour(image)) return false;
+  const grey = meanOfColours(image).data;
   const [low, high] = image.range;
-  const median = grey.length === 0 ? low : valueOfRank(grey.slice(), grey.length >> 1);
-  if (median > (low + high) / 2)
-    for (let i = 0; i < grey.length; i++) grey[i] = low + high - (grey[i] as number);
-  return whole;
+  return grey.length > 0 && valueOfRank(grey, grey.length >> 1) > (low + high) / 2;
+}
+
+/** Colour as the mean of red, green and blue, anything else with its channels in order; turned over where told. */
+export function inGrey(image: PixelImage, isTurnedOver: boolean): PixelImage {
+  const grey = isColour(image) ? meanOfColours(image) : inChannelOrder(image);
+  const [low, high] = image.range;
+  return isTurnedOver ? { ...grey, data: grey.data.map((value) => low + high - value) } : grey;
 }
 
 /** An image in which cells are brighter than their surroundings. */

@@ -1,35 +1,38 @@
 import { statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import {
   DataError,
   Interrupted,
   OutputError,
   PartialError,
-  type Problem,
-  reason,
+  reasonAndFix,
   SetupError,
   UsageError,
 } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import type { EventListener, JobContext } from '../core/events.js';
+import { removeStaleIn } from '../core/files.js';
+import { imageOptions } from '../data/imageOptions.js';
 import { boxesFrom } from '../image/boxes.js';
 import { estimateMemory } from '../models/memory.js';
 import { precisions } from '../segment/engines/onnx.js';
 import type { OpenedImage } from '../segment/imageFile.js';
 import { type CellSegmenter, loadCellSam, openOnnx } from '../segment/loadCellSam.js';
-import { parseBytes, tileWithin, wholePixels } from '../segment/memoryPlan.js';
+import { parseBytes, wholePixels } from '../segment/memoryPlan.js';
 import { segmentOptions } from '../segment/options.js';
-import { existingOutputs, outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs.js';
+import { outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs.js';
 import { readAhead } from '../segment/readAhead.js';
 import { exportJob, parseExportJob } from './export.js';
-import { type BoxTable, listImages, readBoxes } from './segmentInputs.js';
-import { checkSlideOutputs, segmentSlide } from './segmentSlide.js';
+import { type BoxTable, listImages, readBoxes, sortOut } from './segmentInputs.js';
+import { segmentSlide } from './segmentSlide.js';
 
 const outputName = z.enum(outputNames as [(typeof outputNames)[number], ...(typeof outputNames)[number][]]);
 
 export { shippedModel } from '../weights/shippedModel.js';
+
+const { channels, pages, pixelSizeUm } = imageOptions;
 
 /** What `cellsam segment` is told. */
 export const segmentJob = z.strictObject({
@@ -61,6 +64,7 @@ export const segmentJob = z.strictObject({
     .refine((text) => parseBytes(text) !== undefined, 'must be an amount of memory such as `4 GB`')
     .optional()
     .describe('memory of the whole program, e.g. `4 GB`: images that need more are segmented tile by tile'),
+  images: z.strictObject({ channels, pages, pixelSizeUm }).prefault({}).describe('how images are read'),
   segment: segmentOptions.prefault({}).describe('how cells are made'),
 });
 
@@ -97,10 +101,13 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
   const boxes = config.boxes === undefined ? undefined : await readBoxes(config.boxes);
   const { wanted, skipped, problems } = await sortOut(paths, config);
   for (const { where = '', message } of problems) context.emit({ kind: 'warning', message, where });
+  const folders = new Set(wanted.map((path) => dirname(outputPath(path, 'tiff', config.out))));
+  for (const folder of folders) await removeStaleIn(folder);
   const images: SegmentedImage[] = [];
   const failed = (path: string, thrown: unknown): void => {
-    problems.push({ where: path, message: reason(thrown) });
-    context.emit({ kind: 'warning', message: reason(thrown), where: path });
+    const message = reasonAndFix(thrown);
+    problems.push({ where: path, message });
+    context.emit({ kind: 'warning', message, where: path });
   };
   const model = await openModel(config, context);
   let behind: Promise<void> = Promise.resolve();
@@ -114,7 +121,7 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
       limit.maxBytes === undefined
         ? STREAMED_PIXELS
         : Math.min(STREAMED_PIXELS, wholePixels(limit.maxBytes, limit.modelBytes, inFlight));
-    for await (const result of readAhead(wanted, threads, largest)) {
+    for await (const result of readAhead(wanted, threads, largest, config.images)) {
       const { path } = result;
       try {
         if ('failure' in result) throw result.failure;
@@ -135,11 +142,13 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     await behind;
     model.dispose();
   }
-  if (problems.length > 0) {
-    const message = `${problems.length} of ${paths.length} images could not be segmented; the rest was done`;
-    throw new PartialError(message, { problems });
-  }
-  return { images, skipped, seconds: (performance.now() - start) / 1000 };
+  const summary = { images, skipped, seconds: (performance.now() - start) / 1000 };
+  if (problems.length === 0) return summary;
+  const message =
+    problems.length === paths.length
+      ? `none of ${paths.length} images could be segmented`
+      : `${problems.length} of ${paths.length} images could not be segmented; the rest was done`;
+  throw new PartialError(message, { problems, result: summary });
 }
 
 /** The live model, or an exported one on ONNX Runtime; a model file is exported for that to a folder that goes at once. */
@@ -170,22 +179,6 @@ async function openModel(config: SegmentJob, context: JobContext): Promise<CellS
 
 function unusedText(names: readonly string[]): string {
   return `${names.length} weights of the file are not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;
-}
-
-/** Images to segment, those that are done, and those that are done in part, which is an error without `overwrite`. */
-async function sortOut(paths: readonly string[], { save, out, overwrite }: SegmentJob) {
-  const sorted = { wanted: [] as string[], skipped: [] as string[], problems: [] as Problem[] };
-  for (const path of paths) {
-    const there = overwrite ? [] : await existingOutputs(path, save, out);
-    if (there.length === 0) sorted.wanted.push(path);
-    else if (there.length === save.length) sorted.skipped.push(path);
-    else
-      sorted.problems.push({
-        where: path,
-        message: `${there[0]} exists already; add --overwrite, or --out for another folder`,
-      });
-  }
-  return sorted;
 }
 
 /** What the program and its model take. @throws SetupError where that is not known */
@@ -222,23 +215,18 @@ async function one(
     if (boxes !== undefined && given === undefined)
       throw new DataError(`${config.boxes} has no boxes for this image`);
     if (image === undefined) {
-      checkSlideOutputs(path, config.save);
       if (given !== undefined)
         throw new OutputError(`${path} is too large for given boxes`, { fix: 'cut it into parts' });
-      const { height, width } = source;
-      const usual = model.tilesFor(height, width) ?? { tile: Math.max(height, width), overlap: 0 };
-      const tile =
-        limit.maxBytes === undefined
-          ? usual.tile
-          : tileWithin(limit.maxBytes, limit.modelBytes, width, usual.tile);
-      const overlap = Math.min(usual.overlap, Math.floor(tile / 2));
       const target = outputPath(path, 'tiff', config.out);
-      const count = await segmentSlide(source, model, { target, tile, overlap }, context);
+      const count = await segmentSlide(source, model, { path, target, save: config.save, limit }, context);
       return { cells: count, save: async () => [target] };
     }
     const signal = context.signal === undefined ? {} : { signal: context.signal };
     const own = given === undefined ? {} : { boxes: boxesFrom(given) };
-    const cells = await model.segment(image, { ...signal, ...own });
+    const onEvent: EventListener = (event) => {
+      if (event.kind === 'progress') context.emit(event); // tiles of a large image
+    };
+    const cells = await model.segment(image, { onEvent, ...signal, ...own });
     const options = {
       mayOverwrite: config.overwrite,
       ...(config.out === undefined ? {} : { folder: config.out }),

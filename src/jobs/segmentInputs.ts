@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { DataError, reason } from '../core/errors.js';
+import { DataError, type Problem, reason } from '../core/errors.js';
 import { isImageName } from '../segment/imageFile.js';
+import { existingOutputs, type OutputName, outputPath } from '../segment/outputs/outputs.js';
 
 /** Boxes x0, y0, x1, y1 in pixels for each image, by its name or path. */
 export type BoxTable = Readonly<Record<string, readonly (readonly [number, number, number, number])[]>>;
@@ -57,4 +58,39 @@ function matches(pattern: string): string[] {
 function addImage(found: Set<string>, path: string): void {
   const isOurs = /_(masks\.tif|outlines\.png|overlay\.png|seg\.npy|labels\.ome\.zarr)$/.test(path);
   if (!isOurs && isImageName(path)) found.add(path);
+}
+
+/**
+ * Images to segment, those that are done, and problems: outputs that are there in part, which is an error without
+ * `overwrite`, and two images that would write the same file.
+ */
+export async function sortOut(
+  paths: readonly string[],
+  {
+    save,
+    out,
+    overwrite,
+  }: { readonly save: readonly OutputName[]; readonly out?: string | undefined; readonly overwrite: boolean },
+) {
+  const sorted = { wanted: [] as string[], skipped: [] as string[], problems: [] as Problem[] };
+  const owners = new Map<string, string>();
+  for (const path of paths) {
+    const there = overwrite ? [] : await existingOutputs(path, save, out);
+    const target = resolve(outputPath(path, 'tiff', out));
+    const owner = owners.get(target);
+    if (owner !== undefined) {
+      const message = `its results would have the names of those of ${owner}; segment it on its own with another --out`;
+      sorted.problems.push({ where: path, message });
+      continue;
+    }
+    owners.set(target, path);
+    if (there.length === 0) sorted.wanted.push(path);
+    else if (there.length === save.length) sorted.skipped.push(path);
+    else
+      sorted.problems.push({
+        where: path,
+        message: `${there[0]} exists already; add --overwrite, or --out for another folder`,
+      });
+  }
+  return sorted;
 }

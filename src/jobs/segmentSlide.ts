@@ -1,39 +1,52 @@
-import { OutputError } from '../core/errors.js';
+import { DataError, OutputError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { removeStale, writeAtomic } from '../core/files.js';
+import { writeAtomic } from '../core/files.js';
 import { TiffWriter } from '../io/tiff/write.js';
 import { segmentLarge } from '../segment/large.js';
 import type { CellSegmenter } from '../segment/loadCellSam.js';
+import { tileWithin } from '../segment/memoryPlan.js';
+import type { OutputName } from '../segment/outputs/outputs.js';
 import type { ImageSource } from '../segment/tiles.js';
 
-/** Where a slide's labels go and how it is cut. */
+/** Where a slide's labels go, and how much memory all of the program may take. */
 export interface SlideRequest {
+  readonly path: string;
   readonly target: string;
-  readonly tile: number;
-  readonly overlap: number;
+  readonly save: readonly OutputName[];
+  readonly limit: { readonly maxBytes: number | undefined; readonly modelBytes: number };
 }
 
 /**
  * Segments an image that does not fit into memory: it is read tile by tile, and labels go to a TIFF row of tiles by row of
- * tiles. The file appears under its name when it is whole; what a killed run left of it is removed, and it begins again.
+ * tiles. The file appears under its name when it is whole; a slide whose run was killed begins again.
  *
  * @returns number of cells
+ * @throws OutputError, DataError where something is asked for that needs all of the image at once
  */
 export async function segmentSlide(
-  source: ImageSource,
+  given: ImageSource,
   model: CellSegmenter,
-  { target, ...tiles }: SlideRequest,
+  { path, target, save, limit }: SlideRequest,
   context: JobContext,
 ): Promise<number> {
+  check(path, model, save);
+  if (model.segmenter.options.gaugeCellSize) context.emit({ kind: 'note', message: onlyTiled(path) });
+  const { source, zoom, tile: usual, overlap } = await model.viewOf(given);
   const { height, width, pixelSizeUm } = source;
+  const tile =
+    limit.maxBytes === undefined ? usual : tileWithin(limit.maxBytes, limit.modelBytes, width, usual);
   let cells = 0;
-  await removeStale(target);
   await writeAtomic(target, async (temporary) => {
     const writer = await TiffWriter.create(temporary, { height, width, bits: 32, tile: 256, pixelSizeUm });
     try {
-      const signal = context.signal === undefined ? {} : { signal: context.signal };
       const sink = (y0: number, _rows: number, rows: Uint32Array) => writer.writeRows(y0, rows);
-      const options = { ...tiles, onEvent: context.emit, ...signal };
+      const options = {
+        tile,
+        overlap: Math.min(overlap, Math.floor(tile / 2)),
+        zoom,
+        onEvent: context.emit,
+        ...(context.signal === undefined ? {} : { signal: context.signal }),
+      };
       cells = (await segmentLarge(model.segmenter, source, sink, options)).length;
       await writer.close();
     } catch (thrown) {
@@ -44,11 +57,18 @@ export async function segmentSlide(
   return cells;
 }
 
-/** @throws OutputError where an output needs all labels of a slide at once */
-export function checkSlideOutputs(path: string, save: readonly string[]): void {
-  if (save.every((name) => name === 'tiff')) return;
-  throw new OutputError(`${path} is too large for any output but tiff`, {
-    where: path,
-    fix: 'use --save tiff, or allow more memory with --max-memory',
-  });
+const onlyTiled = (path: string): string =>
+  `${path} is too large to be segmented as a whole; --gauge-cell-size only chooses its tiles`;
+
+function check(path: string, { segmenter }: CellSegmenter, save: readonly OutputName[]): void {
+  if (save.some((name) => name !== 'tiff'))
+    throw new OutputError(`${path} is too large for any output but tiff`, {
+      where: path,
+      fix: 'use --save tiff, or allow more memory with --max-memory',
+    });
+  if (segmenter.options.lowContrast)
+    throw new DataError(`${path} is too large for --low-contrast, which needs the whole image at once`, {
+      where: path,
+      fix: 'leave it out, or cut the image into parts',
+    });
 }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { type ImageOptions, NO_OPTIONS } from '../data/imageOptions.js';
 import { readPixelImage, toPixelImage } from '../data/readImage.js';
 import type { PixelImage } from '../image/types.js';
 import { IMAGE_FILE } from '../io/decode.js';
@@ -22,22 +23,29 @@ export interface OpenedImage {
  * Opens an image of any format that is read; large TIFFs are read part by part, so that slides of any size fit.
  *
  * @param wholePixels an image of more pixels is not read as a whole
+ * @param options which channels are taken, and the pixels' size where the file does not tell
  * @throws DataError naming the file when it cannot be read
  */
-export async function openImage(path: string, wholePixels = Number.POSITIVE_INFINITY): Promise<OpenedImage> {
+export async function openImage(
+  path: string,
+  wholePixels = Number.POSITIVE_INFINITY,
+  options: ImageOptions = NO_OPTIONS,
+): Promise<OpenedImage> {
   const parts = (await isTiff(path)) ? await openTiffWindows(path) : undefined;
   const isLarge = parts !== undefined && parts.height * parts.width > wholePixels;
   if (parts === undefined || (!isLarge && !SLIDE_FILE.test(path))) {
     await parts?.close();
-    const image = await readPixelImage(path);
+    const image = await readPixelImage(path, options);
     return { source: sourceOf(image), image, close: async () => undefined };
   }
-  const { height, width, pixelSizeUm } = parts;
+  const { height, width } = parts;
+  const own = options.pixelSizeUm;
+  const pixelSizeUm = own === undefined ? parts.pixelSizeUm : ([own, own] as const);
   const source: ImageSource = {
     height,
     width,
     ...(pixelSizeUm === undefined ? {} : { pixelSizeUm }),
-    read: async (tile) => toPixelImage(await parts.read(tile), path),
+    read: async (tile) => toPixelImage(await parts.read(tile), path, options),
   };
   if (isLarge) return { source, close: () => parts.close() };
   try {

@@ -3,7 +3,7 @@ import type { EventListener } from '../core/events.js';
 import { boxesOf } from '../image/labels.js';
 import type { PixelImage } from '../image/types.js';
 import { Cells } from './cells.js';
-import { type Stretch, stretchOf } from './preprocess.js';
+import { stretchOf } from './preprocess.js';
 import type { SegmentRequest } from './segmenter.js';
 import { type RowSink, Stitcher } from './stitch.js';
 import { type ImageSource, planTiles, sourceOf, type Tile } from './tiles.js';
@@ -11,6 +11,8 @@ import { type ImageSource, planTiles, sourceOf, type Tile } from './tiles.js';
 /** Segments one part; a `Segmenter`, or anything of its kind. */
 export interface TileSegmenter {
   segment(image: PixelImage, request: SegmentRequest): Promise<Cells>;
+  /** What scores must exceed in all tiles, found out from some of them. */
+  scoreLimit?(source: ImageSource, tiles: readonly Tile[], request: SegmentRequest): Promise<number>;
 }
 
 export interface LargeOptions {
@@ -26,6 +28,8 @@ export interface LargeOptions {
 
 /** Tiles from which the statistics of a large image are taken, spread evenly. */
 const sampledTiles = 16;
+/** Tiles whose scores set the threshold of all: each costs a pass of the encoder. */
+const scoredTiles = 4;
 
 /**
  * Segments an image of any size in tiles; memory holds one row of tiles. Every tile is stretched by the statistics of
@@ -41,7 +45,16 @@ export async function segmentLarge(
   options: LargeOptions,
 ): Promise<Float32Array> {
   const rows = planTiles(source.height, source.width, options.tile, options.overlap);
-  const stretch = await wholeStretch(source, rows.flat());
+  const stretch = stretchOf(await sampleOf(source, options.tile));
+  const request = {
+    stretch,
+    ...(options.zoom === undefined ? {} : { zoom: options.zoom }),
+    ...(options.boxThreshold === undefined ? {} : { boxThreshold: options.boxThreshold }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  const some = spread(rows.flat(), scoredTiles);
+  const limit = await segmenter.scoreLimit?.(source, some, request);
+  const tileRequest = limit === undefined ? request : { ...request, scoreLimit: limit };
   const stitcher = new Stitcher(source.height, source.width, sink);
   const total = rows.length * (rows[0]?.length ?? 0);
   let done = 0;
@@ -51,13 +64,7 @@ export async function segmentLarge(
     await stitcher.startRow(first.y0, first.y1);
     for (const tile of row) {
       throwIfAborted(options.signal);
-      const request = {
-        stretch,
-        ...(options.zoom === undefined ? {} : { zoom: options.zoom }),
-        ...(options.boxThreshold === undefined ? {} : { boxThreshold: options.boxThreshold }),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      };
-      const cells = await segmenter.segment(await source.read(tile), request);
+      const cells = await segmenter.segment(await source.read(tile), tileRequest);
       stitcher.add(tile, cells.labels, cells.scores, options.overlap);
       options.onEvent?.({ kind: 'progress', done: ++done, total, unit: 'tiles' });
     }
@@ -86,21 +93,28 @@ export async function segmentTiled(
   });
 }
 
-/** Percentiles over tiles spread over the image; all of it where there are few. */
-async function wholeStretch(source: ImageSource, tiles: readonly Tile[]): Promise<Stretch> {
-  const step = Math.max(1, Math.floor(tiles.length / sampledTiles));
-  const chosen = tiles.filter((_, i) => i % step === 0);
+/** Pixels from tiles spread over an image, as one row; from all of its tiles where there are few. */
+export async function sampleOf(source: ImageSource, tile: number): Promise<PixelImage> {
+  const tiles = planTiles(source.height, source.width, tile, 0).flat();
   const parts: PixelImage[] = [];
-  for (const tile of chosen) parts.push(thinned(await source.read(tile)));
-  const first = parts[0];
-  if (first === undefined) return [];
+  for (const part of spread(tiles, sampledTiles)) parts.push(thinned(await source.read(part)));
+  const [first] = parts as [PixelImage];
   const data = new Float32Array(parts.reduce((n, p) => n + p.data.length, 0));
   let at = 0;
   for (const part of parts) {
     data.set(part.data, at);
     at += part.data.length;
   }
-  return stretchOf({ ...first, height: 1, width: data.length / first.channels.length, data });
+  return { ...first, height: 1, width: data.length / first.channels.length, data };
+}
+
+/** As many as `count`, evenly taken from the whole list; all of a shorter one. */
+function spread<T>(list: readonly T[], count: number): T[] {
+  const step = Math.max(1, list.length / count);
+  return Array.from(
+    { length: Math.min(count, list.length) },
+    (_, i) => list[Math.floor((i + 0.5) * step)] as T,
+  );
 }
 
 /** About 50,000 pixels of an image, evenly taken, as one row. */

@@ -1,4 +1,4 @@
-import { SetupError } from '../core/errors.js';
+import { DataError, SetupError } from '../core/errors.js';
 import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import { CellSam } from '../models/cellsam.js';
@@ -10,17 +10,30 @@ import type { Engine } from './engine.js';
 import { OnnxEngine, type OnnxOptions } from './engines/onnx.js';
 import { TensorFlowEngine } from './engines/tensorflow.js';
 import { areSmall, GAUGING } from './gauge.js';
-import { segmentTiled } from './large.js';
+import { sampleOf, segmentTiled } from './large.js';
 import { enhanced } from './lowContrast.js';
 import type { SegmentOptions } from './options.js';
+import { stretchOf } from './preprocess.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
 import type { Thresholds } from './thresholds.js';
+import { type ImageSource, sourceOf, type Tile } from './tiles.js';
 import { gaugeZoom } from './zoom.js';
 
 /** Images with a longer side are tiled without being asked. */
 export const largeSide = 2048;
 /** Side of tiles where none is given. */
 export const usualTile = 1024;
+
+/** Tiles of an image that is not held which are looked at for its magnification; many of a slide are empty. */
+const LOOKS = 12;
+
+/** An image that is read in parts, as the model sees it, and how it is cut. */
+export interface SourceView {
+  readonly source: ImageSource;
+  readonly zoom: number;
+  readonly tile: number;
+  readonly overlap: number;
+}
 
 /** A model that is ready to segment. */
 export class CellSegmenter {
@@ -70,11 +83,13 @@ export class CellSegmenter {
    * Segments one image; large ones in tiles.
    *
    * @param request given boxes or prompts, an abort signal, a listener for progress
+   * @throws DataError when the image has no pixels, another number of values than its size tells, or one that is not finite
    */
   async segment(
     given: PixelImage,
     request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
   ): Promise<Cells> {
+    checkImage(given);
     const { lowContrast, gaugeCellSize } = this.segmenter.options;
     const clear: ReturnType<typeof enhanced> = lowContrast ? enhanced(given) : { image: given };
     const image = this.asSeen(clear.image);
@@ -97,7 +112,7 @@ export class CellSegmenter {
   }
 
   /** The published tiles, unless others are asked for. */
-  #gaugingTiles({ height, width }: PixelImage) {
+  #gaugingTiles({ height, width }: { readonly height: number; readonly width: number }) {
     const { tile, overlap = GAUGING.overlap } = this.segmenter.options;
     const side = tile > 0 ? tile : GAUGING.tile;
     return Math.max(height, width) > side ? { tile: side, overlap } : undefined;
@@ -108,13 +123,50 @@ export class CellSegmenter {
     const { engine, options, thresholds, fit } = this.segmenter;
     if (fit !== 'native') return 1;
     if (options.zoom !== 'auto') return options.zoom;
-    return thresholds.objectSide === undefined ? 1 : gaugeZoom(engine, image, thresholds.objectSide);
+    const { objectSide } = thresholds;
+    if (objectSide === undefined) return 1;
+    return gaugeZoom(engine, sourceOf(image), objectSide, { stretch: stretchOf(image) });
+  }
+
+  /**
+   * An image that is too large to hold, as the model sees it, and how its tiles are cut and magnified: all decided once,
+   * about tiles from all over it. With `gaugeCellSize` the published tiles are taken: such an image is never segmented as a
+   * whole.
+   */
+  async viewOf(source: ImageSource): Promise<SourceView> {
+    const { engine, options, thresholds, fit } = this.segmenter;
+    const side = Math.min(engine.side, Math.max(source.height, source.width));
+    const asSeen = this.segmenter.partsAsSeen(await sampleOf(source, side));
+    const seen = { ...source, read: async (tile: Tile) => asSeen(await source.read(tile)) };
+    const { objectSide } = thresholds;
+    let zoom = fit === 'native' && options.zoom !== 'auto' ? options.zoom : 1;
+    if (fit === 'native' && options.zoom === 'auto' && objectSide !== undefined) {
+      const stretch = stretchOf(await sampleOf(seen, side));
+      zoom = await gaugeZoom(engine, seen, objectSide, { stretch, tiles: LOOKS });
+    }
+    const { height, width } = source;
+    const tiles = options.gaugeCellSize ? this.#gaugingTiles(source) : this.tilesFor(height, width, zoom);
+    return { source: seen, zoom, ...(tiles ?? { tile: Math.max(height, width), overlap: 0 }) };
   }
 
   dispose(): void {
     this.segmenter.engine.dispose();
     this.#model?.dispose();
   }
+}
+
+function checkImage({ height, width, channels, data }: PixelImage): void {
+  const count = height * width * channels.length;
+  if (!(count > 0) || data.length !== count)
+    throw new DataError(
+      `an image of ${height} x ${width} pixels and ${channels.length} channels has ${data.length} values`,
+      { fix: 'give height * width * channels.length values, rows first and channels last' },
+    );
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0)
+    throw new DataError(`the image has the value ${data[at]}, which is not finite`, {
+      fix: 'replace NaN and infinite values by numbers',
+    });
 }
 
 type Box = readonly [x0: number, y0: number, x1: number, y1: number];

@@ -1,5 +1,6 @@
 import { DataError, reason } from '../core/errors.js';
 import { openPool } from '../core/pool.js';
+import { type ImageOptions, NO_OPTIONS } from '../data/imageOptions.js';
 import type { PixelImage } from '../image/types.js';
 import { type OpenedImage, openImage } from './imageFile.js';
 import type { ReadTask } from './readWorker.js';
@@ -15,11 +16,13 @@ export type ReadResult =
  *
  * @param threads that decode; 0 decodes in this thread, one image ahead
  * @param wholePixels larger images are not read as a whole
+ * @param options of reading, see `openImage`
  */
 export async function* readAhead(
   paths: readonly string[],
   threads: number,
   wholePixels: number,
+  options: ImageOptions = NO_OPTIONS,
 ): AsyncGenerator<ReadResult, void> {
   const pool =
     threads === 0
@@ -34,13 +37,13 @@ export async function* readAhead(
       (failure: unknown) => ({ path, failure }),
     );
   const openedBy = async (path: string): Promise<OpenedImage> => {
-    if (pool === undefined) return openImage(path, wholePixels);
-    const image = await pool.run({ path, wholePixels }).catch((thrown: unknown) => {
+    if (pool === undefined) return openImage(path, wholePixels, options);
+    const image = await pool.run({ path, wholePixels, options }).catch((thrown: unknown) => {
       // Classes do not survive the way between threads; the sentence does.
       throw new DataError(reason(thrown), { where: path, cause: thrown });
     });
     return image === undefined
-      ? openImage(path, wholePixels)
+      ? openImage(path, wholePixels, options)
       : { source: sourceOf(image), image, close: async () => undefined };
   };
   const queue: Promise<ReadResult>[] = [];

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../core/errors.js';
 import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
-import { brightCells, stainToGrey } from '../image/channels.js';
+import { brightCells, hasBrightStain, inGrey, stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import type { Prompt } from '../models/types.js';
@@ -13,6 +13,7 @@ import { type SegmentOptions, segmentOptions } from './options.js';
 import { type Fit, type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
 import { smoothCells } from './smooth.js';
 import { boxThreshold, type Thresholds, thresholdSets } from './thresholds.js';
+import type { ImageSource, Tile } from './tiles.js';
 
 export interface SegmentRequest {
   /** Given boxes in pixels of the image; the detector is not run. */
@@ -25,6 +26,8 @@ export interface SegmentRequest {
   readonly zoom?: number;
   /** Replaces the box threshold, before the scores of the image move it. */
   readonly boxThreshold?: number;
+  /** What a score must exceed, where this is a part of a larger image: its own scores move nothing then. */
+  readonly scoreLimit?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }
@@ -57,6 +60,16 @@ export class Segmenter {
     return this.fit === 'native' ? brightCells(image).image : this.#tileAsSeen(image);
   }
 
+  /**
+   * The same for parts of an image that is too large to hold: what is decided about a whole image is decided about pixels
+   * from all over it.
+   */
+  partsAsSeen(sample: PixelImage): (part: PixelImage) => PixelImage {
+    if (this.engine.scaling === 'published') return (part) => part;
+    const isTurnedOver = this.fit === 'native' ? brightCells(sample).wasInverted : hasBrightStain(sample);
+    return (part) => inGrey(part, isTurnedOver);
+  }
+
   /** The released model was trained on colours as they are. */
   #tileAsSeen(image: PixelImage): PixelImage {
     return this.engine.scaling === 'published' ? image : stainToGrey(image);
@@ -84,8 +97,7 @@ export class Segmenter {
     if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
     const embedding = await timed('encode', () => this.engine.encode(frame.data, 1, frame.detector));
     try {
-      const found =
-        prompts ?? (await timed('detect', () => this.#found(embedding, frame, request.boxThreshold)));
+      const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame, request)));
       const canvas = this.#canvas(image, frame);
       const scores = await timed('decode', () => this.#draw(canvas, embedding, found, request.signal));
       return this.#cells(image, frame, scores, canvas, timings);
@@ -95,11 +107,11 @@ export class Segmenter {
   }
 
   /** The detector's boxes above the threshold that start inside the content. */
-  async #found(embedding: Embedding, frame: Frame, box = this.thresholds.box): Promise<ScoredPrompt[]> {
+  async #found(embedding: Embedding, frame: Frame, request: SegmentRequest): Promise<ScoredPrompt[]> {
     const [detection] = await this.engine.detect(embedding, this.thresholds.sameCell);
     if (detection === undefined) return [];
     const { scores, boxes } = detection;
-    const limit = this.engine.hasDynamicThreshold ? boxThreshold(scores, { ...this.thresholds, box }) : box;
+    const limit = request.scoreLimit ?? this.#limit(scores, request.boxThreshold);
     const kept: number[] = [];
     for (let i = 0; i < boxes.count; i++) {
       const [x0, y0, x1, y1] = boxAt(boxes, i);
@@ -111,6 +123,31 @@ export class Segmenter {
       prompt: { kind: 'box', xyxy: boxAt(chosen, i) },
       score: scores[index] as number,
     }));
+  }
+
+  #limit(scores: ArrayLike<number>, box = this.thresholds.box): number {
+    return this.engine.hasDynamicThreshold ? boxThreshold(scores, { ...this.thresholds, box }) : box;
+  }
+
+  /**
+   * What scores must exceed in all tiles of an image: where the threshold follows the scores, from those of some tiles
+   * together, so that sensitivity does not jump from tile to tile.
+   */
+  async scoreLimit(source: ImageSource, tiles: readonly Tile[], request: SegmentRequest): Promise<number> {
+    const { engine, fit, thresholds } = this;
+    if (!engine.hasDynamicThreshold || thresholds.meanShare === 0)
+      return this.#limit([], request.boxThreshold);
+    const all: number[] = [];
+    for (const tile of tiles) {
+      throwIfAborted(request.signal);
+      const part = this.#tileAsSeen(await source.read(tile));
+      const frame = frameOf(part, request.stretch ?? stretchOf(part), engine, fit, request.zoom, true);
+      const embedding = await engine.encode(frame.data, 1, frame.detector);
+      const [detection] = await engine.detect(embedding, thresholds.sameCell);
+      engine.release(embedding);
+      for (const score of detection?.scores ?? []) all.push(score);
+    }
+    return this.#limit(all, request.boxThreshold);
   }
 
   #canvas(image: PixelImage, frame: Frame): MaskCanvas {

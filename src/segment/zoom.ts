@@ -1,8 +1,7 @@
 import { boxAt } from '../image/boxes.js';
-import type { PixelImage } from '../image/types.js';
 import type { Engine } from './engine.js';
-import { frameOf, type Stretch, stretchOf } from './preprocess.js';
-import { planTiles, sourceOf } from './tiles.js';
+import { frameOf, type Stretch } from './preprocess.js';
+import { type ImageSource, planTiles } from './tiles.js';
 
 /** Tiles that are looked at for one magnification, spread evenly. */
 const TILES = 2;
@@ -31,12 +30,19 @@ interface Look {
  * confident boxes cover much (fragments of large cells cover little) and when they are about as large as wanted (there
  * the model is at its best).
  *
- * @param image one channel, cells bright
+ * @param source one channel, cells bright
+ * @param options.stretch of the whole image
+ * @param options.tiles that each look sees, spread evenly
  */
-export async function gaugeZoom(engine: Engine, image: PixelImage, wanted: number): Promise<number> {
-  const stretch = stretchOf(image);
+export async function gaugeZoom(
+  engine: Engine,
+  source: ImageSource,
+  wanted: number,
+  options: { readonly stretch: Stretch; readonly tiles?: number },
+): Promise<number> {
+  const { stretch, tiles = TILES } = options;
   const looks: Look[] = [];
-  for (const zoom of [1, 0.5, 2]) looks.push(await lookAt(engine, image, stretch, zoom));
+  for (const zoom of [1, 0.5, 2]) looks.push(await lookAt(engine, source, stretch, zoom, tiles));
   const side = sideFrom(looks, wanted);
   return side === undefined ? 1 : zoomOf(side, wanted);
 }
@@ -60,11 +66,16 @@ export function zoomOf(side: number, wanted: number): number {
   return zoom < NEAR && zoom > 1 / NEAR ? 1 : zoom;
 }
 
-async function lookAt(engine: Engine, image: PixelImage, stretch: Stretch, zoom: number): Promise<Look> {
+async function lookAt(
+  engine: Engine,
+  source: ImageSource,
+  stretch: Stretch,
+  zoom: number,
+  count: number,
+): Promise<Look> {
   const tile = Math.floor(engine.side / zoom);
-  const tiles = planTiles(image.height, image.width, tile, 0).flat();
-  const step = Math.max(1, tiles.length / TILES);
-  const source = sourceOf(image);
+  const tiles = planTiles(source.height, source.width, tile, 0).flat();
+  const step = Math.max(1, tiles.length / count);
   const sides: number[] = [];
   let [found, seen] = [0, 0];
   for (let i = 0; i < tiles.length; i += step) {

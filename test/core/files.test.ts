@@ -2,20 +2,20 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { removeStale, temporaryBeside } from '../../src/core/files.js';
+import { removeStaleIn, temporaryBeside } from '../../src/core/files.js';
 
-test('what a killed process left of a file goes; what is young, or belongs to one that runs, or to another file, stays', async () => {
+test('what a killed process left in a folder goes; what is young, belongs to one that runs, or is no temporary, stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stale-'));
   const path = join(folder, 'a.tif');
   const old = new Date(Date.now() - 2 * 3_600_000);
   const dead = 2 ** 30; // above every process number of Linux
-  const names = [`.a.tif.tmp-${dead}-00`, `.a.tif.tmp-${dead}-01`, `.b.tif.tmp-${dead}-00`, 'a.tif'];
+  const names = [`.a.tif.tmp-${dead}-00`, `.a.tif.tmp-${dead}-01`, `.b.tif.tmp-${dead}`, 'a.tif'];
   const own = temporaryBeside(path);
   for (const file of [...names.map((name) => join(folder, name)), own]) {
     await writeFile(file, '');
     if (!file.endsWith('-01')) await utimes(file, old, old);
   }
-  await removeStale(path);
+  await removeStaleIn(folder);
   expect((await readdir(folder)).sort()).toEqual([...names.slice(1), own.slice(folder.length + 1)].sort());
   await rm(folder, { recursive: true });
 });

@@ -1,11 +1,12 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { encode } from 'fast-png';
 import { PartialError } from '../../src/core/errors.js';
-import { silent } from '../../src/core/events.js';
+import { type JobEvent, silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
+import { npyOf } from '../../src/io/npyWrite.js';
 import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
 import { CellSam } from '../../src/models/cellsam.js';
@@ -106,6 +107,52 @@ describe('segmenting files', () => {
     const part = await parts.source.read({ x0: 10, y0: 20, x1: 40, y1: 70 });
     expect([part.height, part.width, part.data[0], part.data[1499]]).toEqual([50, 30, 810 * 7, 2799 * 7]);
     await parts.close();
+  });
+
+  test('two images whose results would have the same names: the second is named, with the first', async () => {
+    const second = join(folder, 'other', 'a.png');
+    await mkdir(join(folder, 'other'), { recursive: true });
+    await copyFile(join(folder, 'a.png'), second);
+    const out = join(folder, 'same-name');
+    const inputs = [join(folder, 'a.png'), second];
+    const failure = await segmentFiles(job({ inputs, out, overwrite: true }), context).catch(
+      (e: unknown) => e,
+    );
+    expect((failure as PartialError).problems.map(({ where }) => where)).toEqual([second]);
+    expect((failure as PartialError).problems[0]?.message).toContain(join(folder, 'a.png'));
+    expect(await readdir(out)).toEqual(['a_masks.tif']);
+  });
+
+  test('a folder whose run was stopped is gone on with at the image that was not done', async () => {
+    const out = join(folder, 'stopped');
+    const inputs = [join(folder, 'a.png'), join(folder, 'c.tif')];
+    const save = ['tiff', 'csv', 'overlay'];
+    const stop = new AbortController();
+    const emit = (event: JobEvent) => {
+      if (event.kind === 'progress' && event.unit === 'images') stop.abort();
+    };
+    const stopped = segmentFiles(job({ inputs, out, save }), { emit, signal: stop.signal });
+    await expect(stopped).rejects.toThrow('stopped on request');
+    const first = ['a_masks.tif', 'a_measurements.csv', 'a_overlay.png'];
+    expect((await readdir(out)).sort()).toEqual(first);
+    const { images, skipped } = await segmentFiles(job({ inputs, out, save }), context);
+    expect([images.map(({ path }) => path), skipped]).toEqual([[inputs[1]], [inputs[0]]]);
+  });
+
+  test('channels are chosen by name or place, also in a thread, and the pixels’ size may be told', async () => {
+    const path = join(folder, 'five.npy');
+    const pixels = Float32Array.from({ length: 5 * 30 * 40 }, (_, i) => i % 251);
+    await writeFile(path, npyOf(pixels, [30, 40, 5]));
+    const [of5, of1] = [join(folder, 'five'), join(folder, 'one')];
+    const asked = await segmentFiles(job({ inputs: [path], out: of5 }), context).catch((e: unknown) => e);
+    expect((asked as PartialError).problems[0]?.message).toContain('which of the 5 channels');
+    for (const threads of [0, 1]) {
+      const images = { channels: { nuclear: 1, 'whole-cell': 4 }, pixelSizeUm: 0.5 };
+      const config = job({ inputs: [path], out: of1, overwrite: true, threads, images });
+      expect((await segmentFiles(config, context)).images).toHaveLength(1);
+      const { image } = await openImage(join(of1, 'five_masks.tif'));
+      expect(image?.pixelSizeUm?.map((v) => Number(v.toFixed(6)))).toEqual([0.5, 0.5]);
+    }
   });
 
   test('many images in one process leave no tensor behind', async () => {

@@ -1,9 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
+import { overlapIou, overlapTable } from '../../src/image/overlap.js';
 import type { PixelImage } from '../../src/image/types.js';
 import { loadCellSam } from '../../src/segment/loadCellSam.js';
+import { stretchOf } from '../../src/segment/preprocess.js';
+import { sourceOf } from '../../src/segment/tiles.js';
 import { gaugeZoom, sideFrom, zoomOf } from '../../src/segment/zoom.js';
 import { shippedModel } from '../../src/weights/shippedModel.js';
+import { diskField } from '../support/diskField.js';
 
 describe('the model that comes with the project', () => {
   test('is small, and loads without being named', async () => {
@@ -46,7 +50,9 @@ describe('the look that gauges the size of cells', () => {
   ])('disks of radius %i', async (radius, least, most) => {
     const { model, segmenter } = await loadCellSam();
     const { objectSide = 0 } = segmenter.thresholds;
-    const zoom = await gaugeZoom(segmenter.engine, disks(radius), objectSide);
+    const image = disks(radius);
+    const stretch = stretchOf(image);
+    const zoom = await gaugeZoom(segmenter.engine, sourceOf(image), objectSide, { stretch });
     expect(zoom).toBeGreaterThan(least);
     expect(zoom).toBeLessThanOrEqual(most);
     model.dispose();
@@ -69,4 +75,27 @@ describe('the look that gauges the size of cells', () => {
     expect(zoomOf(2, 24)).toBe(3);
     expect(zoomOf(48, 24)).toBe(0.5);
   });
+});
+
+test('3 x 3 copies of a field, in tiles, have in every copy the cells of the field alone', async () => {
+  const side = 200;
+  const field = diskField(side, side);
+  const many = { ...field, height: 3 * side, width: 3 * side, data: new Float32Array(9 * side * side) };
+  for (let y = 0; y < 3 * side; y++)
+    for (let x = 0; x < 3 * side; x++)
+      many.data[y * 3 * side + x] = field.data[(y % side) * side + (x % side)] as number;
+  const model = await loadCellSam(undefined, { zoom: 1 });
+  const alone = (await model.segment(field)).labels;
+  const tiled = (await model.segment(many)).labels;
+  model.dispose();
+  expect([alone.count, tiled.count]).toEqual([16, 9 * 16]);
+  for (let copy = 0; copy < 9; copy++) {
+    const [top, left] = [side * Math.floor(copy / 3), side * (copy % 3)];
+    const own = Uint32Array.from(
+      { length: side * side },
+      (_, i) => tiled.data[(top + Math.floor(i / side)) * 3 * side + left + (i % side)] as number,
+    );
+    const iou = overlapIou(overlapTable(alone, { ...alone, data: own, count: tiled.count }));
+    expect(iou.filter((v) => v > 0.8)).toHaveLength(16);
+  }
 });

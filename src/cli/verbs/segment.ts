@@ -45,9 +45,16 @@ export const verb: Verb<SegmentSummary> = {
     },
     overwrite: { describe: 'replace files that are there', type: 'boolean', default: false },
     boxes: { describe: 'JSON file with boxes for each image; nothing is detected then', type: 'string' },
+    channels: {
+      describe:
+        'channels to use, by index (from 0) or name: `2`, `nuclear=DAPI,whole-cell=3`; all when absent',
+      type: 'string',
+    },
+    'pixel-size': { describe: 'micrometres per pixel, where files do not tell', type: 'number' },
     thresholds: { describe: 'model, paper, library or evaluation', type: 'string', default: 'model' },
     'box-threshold': { describe: 'replaces the box threshold of the set', type: 'number' },
     'min-size': { describe: 'smallest cell in pixels', type: 'number', default: 25 },
+    'fill-holes': { describe: 'fill background inside a cell', type: 'boolean', default: true },
     boundaries: { describe: 'keep, inner or published', type: 'string', default: 'keep' },
     smooth: { describe: 'smooth outlines as CellSAM can', type: 'boolean', default: false },
     'low-contrast': {
@@ -59,6 +66,12 @@ export const verb: Verb<SegmentSummary> = {
       describe: 'tiles for small cells, the whole image for large ones, as CellSAM can',
       type: 'boolean',
       default: false,
+    },
+    fit: {
+      describe:
+        'native, pad or stretch: how an image comes into the model’s frame; auto: as the model was trained',
+      type: 'string',
+      default: 'auto',
     },
     scaling: {
       describe: "auto, plain or published (CellSAM's own input scalings)",
@@ -95,6 +108,19 @@ export const verb: Verb<SegmentSummary> = {
   },
 };
 
+/** `0,DAPI` as a list, `nuclear=0,whole-cell=DAPI` as new names. */
+function channelsOf(text: string): (string | number)[] | Record<string, string | number> {
+  const value = (word: string): string | number => (/^\d+$/.test(word) ? Number(word) : word);
+  const parts = text.split(',').map((part) => part.trim());
+  if (!parts.every((part) => part.includes('='))) return parts.map(value);
+  return Object.fromEntries(
+    parts.map((part) => {
+      const at = part.indexOf('=');
+      return [part.slice(0, at), value(part.slice(at + 1))];
+    }),
+  );
+}
+
 /** @throws ConfigError listing every argument that is not understood */
 function jobOf(args: VerbArguments): SegmentJob {
   const given = {
@@ -108,14 +134,20 @@ function jobOf(args: VerbArguments): SegmentJob {
     boxes: args['boxes'],
     threads: args['threads'],
     maxMemory: args['max-memory'],
+    images: {
+      channels: args['channels'] === undefined ? undefined : channelsOf(String(args['channels'])),
+      pixelSizeUm: args['pixel-size'],
+    },
     segment: {
       thresholds: args['thresholds'],
       boxThreshold: args['box-threshold'],
       minSize: args['min-size'],
+      fillHoles: args['fill-holes'],
       boundaries: args['boundaries'],
       smooth: args['smooth'],
       lowContrast: args['low-contrast'],
       gaugeCellSize: args['gauge-cell-size'],
+      fit: args['fit'],
       scaling: args['scaling'],
       zoom: args['zoom'],
       tile: args['tile'],

@@ -1,6 +1,7 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { OutputError, throwIfAborted } from '../../core/errors.js';
-import { exists, writeAtomic } from '../../core/files.js';
+import { asOutputError, exists, temporaryBeside } from '../../core/files.js';
 import { labelTiff } from './labelTiff.js';
 import { omeZarr } from './omeZarr.js';
 import type { Output, OutputInput } from './output.js';
@@ -43,7 +44,8 @@ export async function existingOutputs(
 }
 
 /**
- * Writes the outputs of one image, each whole or not at all.
+ * Writes the outputs of one image: all of them, or, when one cannot be written, none. Each is written under a temporary
+ * name, and they get their own names together at the end.
  *
  * @throws OutputError where one exists and `mayOverwrite` is false; nothing is written then
  */
@@ -60,19 +62,23 @@ export async function saveOutputs(
       fix: 'add --overwrite to replace it, or --out to write elsewhere',
     });
   }
-  const written: string[] = [];
-  for (const name of names) {
-    throwIfAborted(options.signal);
-    const path = outputPath(imagePath, name, options.folder);
-    if (name === 'zarr') await removeFolder(path);
-    await writeAtomic(path, (temporary) => outputs[name].write(input, temporary));
-    written.push(path);
+  const paths = names.map((name) => outputPath(imagePath, name, options.folder));
+  const temporaries = paths.map(temporaryBeside);
+  const [first] = paths;
+  if (first === undefined) return [];
+  try {
+    await mkdir(dirname(first), { recursive: true });
+    for (const [i, name] of names.entries()) {
+      throwIfAborted(options.signal);
+      await outputs[name].write(input, temporaries[i] as string);
+    }
+    for (const [i, path] of paths.entries()) {
+      if (names[i] === 'zarr') await rm(path, { recursive: true, force: true }); // a rename cannot replace a folder
+      await rename(temporaries[i] as string, path);
+    }
+    return paths;
+  } catch (thrown) {
+    for (const temporary of temporaries) await rm(temporary, { force: true, recursive: true });
+    throw asOutputError(first, thrown);
   }
-  return written;
-}
-
-/** A folder cannot be replaced by a rename. */
-async function removeFolder(path: string): Promise<void> {
-  const { rm } = await import('node:fs/promises');
-  await rm(path, { recursive: true, force: true });
 }

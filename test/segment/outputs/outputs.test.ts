@@ -52,6 +52,17 @@ describe('the outputs of segment', () => {
     expect([...new Uint32Array(Uint8Array.from(chunk).buffer)]).toEqual([...full.cells.labels.data]);
   });
 
+  test('where one output cannot be written, none is', async () => {
+    const other = join(folder, 'none');
+    const broken = { ...full, image: { ...full.image, channels: new Proxy([], { get: () => { throw new RangeError('no channels'); } }) } }; // biome-ignore format: one
+    const save = saveOutputs({ ...broken, fileName: 'field.tif' }, 'field.tif', ['tiff', 'csv'], {
+      folder: other,
+    });
+    await expect(save).rejects.toThrow('no channels');
+    expect(await readdir(other)).toEqual([]);
+    await rm(other, { recursive: true });
+  });
+
   test('existing files are kept unless overwriting is allowed, and no temporary file stays', async () => {
     const input = { ...full, fileName: 'field.tif' };
     await expect(saveOutputs(input, 'field.tif', ['csv'], { folder })).rejects.toThrow('exists already');
