@@ -88,7 +88,7 @@ export function reason(thrown: unknown): string {
 /** The same with the repair, for failures that are one line of a list. */
 export function reasonAndFix(thrown: unknown): string {
   const fix = thrown instanceof CellsamError ? thrown.fix : undefined;
-  return fix === undefined ? reason(thrown) : `${reason(thrown)}: ${fix}`;
+  return fix === undefined ? reason(thrown) : `${reason(thrown)}; to mend it: ${fix}`;
 }
 
 /** @throws Interrupted when the signal has been raised */

@@ -11,11 +11,17 @@ export type BoxTable = Readonly<Record<string, readonly (readonly [number, numbe
 
 /** Reads the JSON file of given boxes. @throws DataError when it holds something else */
 export async function readBoxes(path: string): Promise<BoxTable> {
+  const text = await readFile(path, 'utf8').catch((thrown: unknown) => {
+    throw new DataError(`cannot read ${path}: ${reason(thrown)}`, { where: path, cause: thrown });
+  });
   const row = z.tuple([z.number(), z.number(), z.number(), z.number()]);
   try {
-    return z.record(z.string(), z.array(row)).parse(JSON.parse(await readFile(path, 'utf8')));
+    return z.record(z.string(), z.array(row)).parse(JSON.parse(text));
   } catch (thrown) {
-    throw new DataError(`${path} does not hold boxes: ${reason(thrown)}`, {
+    const [issue] = thrown instanceof z.ZodError ? thrown.issues : [];
+    const [image, box] = issue?.path ?? [];
+    const place = box === undefined ? '' : `box ${Number(box) + 1} of ${String(image)}: `;
+    throw new DataError(`${path} does not hold boxes: ${place}${issue?.message ?? reason(thrown)}`, {
       where: path,
       fix: 'write {"image.tif": [[x0, y0, x1, y1], ...]} in pixels',
     });

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
+import { DataError, throwIfAborted } from '../core/errors.js';
 import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
 import { brightCells, hasBrightStain, inGrey, stainToGrey } from '../image/channels.js';
@@ -75,7 +75,7 @@ export class Segmenter {
     return this.engine.scaling === 'published' ? image : stainToGrey(image);
   }
 
-  /** @throws Interrupted when the signal is raised */
+  /** @throws Interrupted when the signal is raised; DataError for a box without inside */
   async segment(given: PixelImage, request: SegmentRequest = {}): Promise<Cells> {
     // A tile comes with the whole image's stretch, and whether that image's background is bright was decided before.
     const isWhole = request.stretch === undefined;
@@ -216,11 +216,13 @@ function givenPrompts(image: PixelImage, frame: Frame, request: SegmentRequest):
   const [sy, sx] = [frame.input[0] / image.height, frame.input[1] / image.width];
   const out: ScoredPrompt[] = [];
   if (request.boxes !== undefined) {
+    for (let i = 0; i < request.boxes.count; i++) checkBox(boxAt(request.boxes, i));
     const boxes = scaleBoxes(request.boxes, sx, sy);
     for (let i = 0; i < boxes.count; i++) out.push({ prompt: { kind: 'box', xyxy: boxAt(boxes, i) } });
   }
   for (const prompt of request.prompts ?? []) {
     if (prompt.kind === 'box') {
+      checkBox(prompt.xyxy);
       const [x0, y0, x1, y1] = prompt.xyxy;
       out.push({ prompt: { kind: 'box', xyxy: [x0 * sx, y0 * sy, x1 * sx, y1 * sy] } });
     } else if (prompt.kind === 'points') {
@@ -229,4 +231,11 @@ function givenPrompts(image: PixelImage, frame: Frame, request: SegmentRequest):
     } else out.push({ prompt });
   }
   return out;
+}
+
+function checkBox([x0, y0, x1, y1]: readonly [number, number, number, number]): void {
+  if (x0 < x1 && y0 < y1 && [x0, y0, x1, y1].every(Number.isFinite)) return;
+  throw new DataError(`the box ${[x0, y0, x1, y1].join(', ')} has no inside`, {
+    fix: 'give x0, y0, x1, y1 in pixels, with x0 < x1 and y0 < y1',
+  });
 }

@@ -63,6 +63,11 @@ describe('the segmenter', () => {
     expect(Object.keys(cells.timings)).toEqual(['prepare', 'encode', 'detect', 'decode']);
   });
 
+  test('a box that is turned round, empty or no number is refused', async () => {
+    for (const box of [[30, 5, 10, 20], [5, 5, 5, 20], [0, 0, Number.NaN, 9]] as const) // biome-ignore format: boxes
+      await expect(new Segmenter(engine).segment(picture(40, 40), { boxes: boxesFrom([box]) })).rejects.toThrow('has no inside'); // biome-ignore format: one
+  });
+
   test('an abort signal stops it', async () => {
     const signal = AbortSignal.abort();
     await expect(new Segmenter(engine).segment(picture(8, 8), { signal })).rejects.toThrow('stopped');
