@@ -218,7 +218,7 @@ describe('faults of the released pipeline (paper.md 7) that are not repeated: ti
   test.each([[40, 40], [1, 90], [90, 1], [1, 1]])(
     '22: an image of %i x %i px is segmented, in smaller tiles and with the published ones',
     async (height, width) => {
-      for (const way of [{ tile: 20, overlap: 16 }, { gaugeCellSize: true }, {}]) {
+      for (const way of [{ tile: 30, overlap: 10 }, { gaugeCellSize: true }]) {
         const cells = new CellSegmenter(released, { minSize: 0, ...way }, undefined, engine);
         expect((await cells.segment(noise(height, width))).labels.data).toHaveLength(height * width);
       }
