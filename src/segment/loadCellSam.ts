@@ -71,7 +71,7 @@ export class CellSegmenter {
     const usual = isNative ? native : longer > largeSide ? usualTile : longer;
     const tile = options.tile > 0 ? Math.min(options.tile, isNative ? native : longer) : usual;
     if (longer <= tile) return undefined;
-    return { tile, overlap: options.overlap ?? Math.round(tile / (isNative ? 4 : 8)) };
+    return { tile, overlap: shared(tile, options.overlap ?? Math.round(tile / (isNative ? 4 : 8))) };
   }
 
   /** The image as the model was trained to see it: whether its background is bright is decided before it is tiled. */
@@ -115,7 +115,7 @@ export class CellSegmenter {
   #gaugingTiles({ height, width }: { readonly height: number; readonly width: number }) {
     const { tile, overlap = GAUGING.overlap } = this.segmenter.options;
     const side = tile > 0 ? tile : GAUGING.tile;
-    return Math.max(height, width) > side ? { tile: side, overlap } : undefined;
+    return Math.max(height, width) > side ? { tile: side, overlap: shared(side, overlap) } : undefined;
   }
 
   /** Magnification of a whole image, as `asSeen` gives it: 1 unless the model keeps the pixels' size. */
@@ -154,6 +154,9 @@ export class CellSegmenter {
     this.#model?.dispose();
   }
 }
+
+/** Tiles share at most half of their side: with more, an image would have a tile for every few pixels. */
+const shared = (tile: number, overlap: number): number => Math.min(overlap, Math.floor(tile / 2));
 
 function checkImage({ height, width, channels, data }: PixelImage): void {
   const count = height * width * channels.length;

@@ -128,6 +128,10 @@ describe('images for models that keep the pixels’ size', () => {
     );
     expect(cells.tilesFor(256, 256)).toBeUndefined();
     expect(cells.tilesFor(300, 40)).toEqual({ tile: 256, overlap: 64 });
+    expect(new CellSegmenter(own, { tile: 64, overlap: 90 }).tilesFor(300, 40)).toEqual({
+      tile: 64,
+      overlap: 32,
+    });
     const found = await cells.segment(picture(300, 270));
     expect([found.labels.height, found.labels.width]).toEqual([300, 270]);
     cells.dispose();

@@ -92,7 +92,7 @@ export const verb: Verb<SegmentSummary> = {
       type: 'number',
       default: 0,
     },
-    overlap: { describe: 'pixels that neighbouring tiles share', type: 'number' },
+    overlap: { describe: 'pixels that neighbouring tiles share, at most half a tile', type: 'number' },
   },
   run: (args, context) => segmentFiles(jobOf(args), context),
   render: (summary) => {
