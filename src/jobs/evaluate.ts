@@ -21,6 +21,9 @@ import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 import { leaks } from './leaks.js';
 import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 
+/** Parts that can be scored; `all` for sets of which a model has seen nothing. */
+const SCORED = [...SPLITS, 'all'] as const;
+
 export const evaluateJobOptions = z.strictObject({
   model: z.string().optional().describe('folder of a training run, or a model file'),
   pred: z.string().optional().describe('folder of masks, of any program'),
@@ -29,7 +32,7 @@ export const evaluateJobOptions = z.strictObject({
     .string()
     .optional()
     .describe("YAML with `datasets:`, or a training configuration; a run's own when absent"),
-  split: z.enum(SPLITS).optional().describe('which part of the data sets; heldout when absent'),
+  split: z.enum(SCORED).optional().describe('which part of the data sets; heldout when absent'),
   groups: z.string().optional().describe('JSON file: {"<kind of image>": ["<image id>", ...]}'),
   boxes: z.enum(['detected', 'truth']).default('detected').describe('where boxes come from'),
   binary: z.enum(BINARY).default('refuse').describe('masks whose objects all have the same value'),
@@ -49,7 +52,7 @@ export const evaluationOptions = z.strictObject({
       z.string(),
       z.strictObject({
         data: dataOptions.describe('annotated images'),
-        split: z.enum(SPLITS).default('heldout').describe('which part is scored'),
+        split: z.enum(SCORED).default('heldout').describe('which part is scored'),
         groups: z.string().optional().describe('JSON file with kinds of images'),
       }),
     )
@@ -62,7 +65,7 @@ export const EVALUATION_PATHS = [...DATA_PATHS.map((key) => `datasets.*.data.${k
 interface Wanted {
   readonly name: string;
   readonly samples: readonly Sample[];
-  readonly split: (typeof SPLITS)[number];
+  readonly split: (typeof SCORED)[number];
   readonly groups: string | undefined;
 }
 
@@ -132,7 +135,7 @@ async function evaluateModel(job: EvaluateJob, given: string, context: JobContex
         [
           'Images',
           sets
-            .map(({ name, split, samples }) => `${name}: ${samples.length} of the ${split} part`)
+            .map(({ name, split, samples }) => `${name}: ${samples.length} of ${split === 'all' ? 'all parts' : `the ${split} part`}`)
             .join('; '),
         ],
       ],
@@ -174,23 +177,30 @@ async function wantedSets(
   if (!hasList) {
     const { config, folder } = await loadConfig(trainJobOptions, path, [], TRAIN_JOB_PATHS);
     const split = job.split ?? 'heldout';
-    const samples = await withMasks(
-      await (await openDataset(config.data, folder)).readSplit(split, context),
-      context,
-    );
+    const samples = withMasks(await readPart(config.data, folder, split, context), context);
     return [{ name: config.data.type ?? basename(config.data.root), samples, split, groups: job.groups }];
   }
   const { config, folder } = await loadConfig(evaluationOptions, path, [], EVALUATION_PATHS);
   const sets: Wanted[] = [];
   for (const [name, set] of Object.entries(config.datasets)) {
     const split = job.split ?? set.split;
-    const samples = await withMasks(
-      await (await openDataset(set.data, folder)).readSplit(split, context),
-      context,
-    );
+    const samples = withMasks(await readPart(set.data, folder, split, context), context);
     sets.push({ name, samples, split, groups: set.groups ?? job.groups });
   }
   return sets;
+}
+
+async function readPart(
+  data: Parameters<typeof openDataset>[0],
+  folder: string,
+  part: (typeof SCORED)[number],
+  context: JobContext,
+): Promise<Sample[]> {
+  const dataset = await openDataset(data, folder);
+  const samples: Sample[] = [];
+  for (const split of part === 'all' ? SPLITS : [part])
+    samples.push(...(await dataset.readSplit(split, context)));
+  return samples;
 }
 
 function withMasks(samples: readonly Sample[], { emit }: JobContext): Sample[] {

@@ -14,8 +14,11 @@ import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 interface Scored {
   readonly name: string;
   readonly samples: readonly Sample[];
-  readonly split: Split;
+  /** Images of `heldout` and `all` must not have trained the model. */
+  readonly split: Split | 'all';
 }
+
+const isHeldOut = ({ split }: Pick<Scored, 'split'>): boolean => split === 'heldout' || split === 'all';
 
 /**
  * Refuses held-out images that trained the model: by the list in the model's file, and by the run's parts where the file
@@ -33,14 +36,14 @@ export async function leaks(
 ): Promise<string[]> {
   const warnings: string[] = [];
   for (const { name, split, samples } of sets) {
-    if (split !== 'heldout')
+    if (!isHeldOut({ split }))
       warnings.push(
         `${name}: these are ${split} images, not held-out ones; scores of unseen images are lower.`,
       );
     for (const ids of repeats(samples))
       warnings.push(`${name}: the same pixels under several names: ${ids.join(', ')}.`);
   }
-  const heldOut = sets.filter(({ split }) => split === 'heldout').flatMap(({ samples }) => samples);
+  const heldOut = sets.filter(isHeldOut).flatMap(({ samples }) => samples);
   if (heldOut.length === 0) return warnings;
   const { twinOf, warning } = await trainedOn(model, runConfig, context);
   if (warning !== undefined) warnings.push(warning);

@@ -188,6 +188,11 @@ describe('a model', () => {
     expect(await failure(run({ model: file, config }))).toMatch(
       /^1 of 4 held-out images were used in training\nx3: /,
     );
+    writeFileSync(config, stringify({ datasets: { renamed: { ...renamed, split: 'all' } } }));
+    expect(await failure(run({ model: file, config }))).toMatch(/^1 of 6 held-out images/);
+    const all = await run({ model: file, config, shared: 'allow' });
+    expect(all.per_image.map(({ id }) => id)).toEqual(['x0', 'x1', 'x2', 'x3', 'x4', 'x5']);
+    writeFileSync(config, stringify({ datasets: { renamed } }));
     await listed(UNKNOWN_IMAGES);
     const partly = await run({ model: file, config, shared: 'allow' });
     expect(partly.warnings).toHaveLength(2);

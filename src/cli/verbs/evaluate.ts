@@ -21,7 +21,7 @@ export const verb: Verb<Awaited<ReturnType<typeof evaluate>>> = {
     truth: { type: 'string', describe: 'folder of true masks of the same names' },
     split: {
       type: 'string',
-      choices: ['train', 'val', 'heldout'],
+      choices: ['train', 'val', 'heldout', 'all'],
       describe: 'which part; heldout when absent',
     },
     groups: { type: 'string', describe: 'JSON file with kinds of images: {"<kind>": ["<image id>", ...]}' },
