@@ -135,7 +135,10 @@ async function evaluateModel(job: EvaluateJob, given: string, context: JobContex
         [
           'Images',
           sets
-            .map(({ name, split, samples }) => `${name}: ${samples.length} of ${split === 'all' ? 'all parts' : `the ${split} part`}`)
+            .map(
+              ({ name, split, samples }) =>
+                `${name}: ${samples.length} of ${split === 'all' ? 'all parts' : `the ${split} part`}`,
+            )
             .join('; '),
         ],
       ],
