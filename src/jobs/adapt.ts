@@ -3,9 +3,10 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
 import { adaptPage } from '../adapt/adaptPage.js';
-import { annotatedFields } from '../adapt/annotated.js';
+import { type AnnotatedField, annotatedFields } from '../adapt/annotated.js';
+import { chooseParts } from '../adapt/chooseParts.js';
 import { FeatureCache } from '../adapt/featureCache.js';
-import { ADAPTED, type AdaptOptions, adaptOptions, PARTS } from '../adapt/options.js';
+import { ADAPTED, type AdaptOptions, adaptOptions, PARTS, type Part } from '../adapt/options.js';
 import { meanOf } from '../adapt/score.js';
 import { queriesFor, trimQueries } from '../adapt/trimQueries.js';
 import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
@@ -15,7 +16,8 @@ import { sha256 } from '../core/hash.js';
 import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
 import { type Layout, recogniseLayout } from '../data/formats/recognise.js';
 import type { Sample } from '../data/sample.js';
-import { thresholdSets } from '../segment/thresholds.js';
+import type { CellSam } from '../models/cellsam.js';
+import { type Thresholds, thresholdSets } from '../segment/thresholds.js';
 import { requireTraining } from '../tf/index.js';
 import { baseModel, changedFrom } from '../weights/base.js';
 import { withFactors } from '../weights/lowRank.js';
@@ -24,6 +26,10 @@ import { shippedModel } from '../weights/shippedModel.js';
 import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 
 export const adaptJobOptions = adaptOptions.extend({
+  parts: adaptOptions.shape.parts
+    .unwrap()
+    .optional()
+    .describe('what is trained; absent: the detector, and the mask decoder where its masks are poor'),
   folder: z.string().describe('folder of images with masks or boxes, in any known layout'),
   type: z.enum(FORMAT_NAMES).optional().describe('layout; recognised from the files when absent'),
   model: z.string().default(shippedModel).describe('model to adapt; the shipped one when absent'),
@@ -61,7 +67,7 @@ const GB = 1e9;
 export async function adaptJob(job: AdaptJob, context: JobContext): Promise<AdaptResult> {
   const started = performance.now();
   requireTraining();
-  const { folder: source, type, model: base, out, overwrite, merge, cache, ...options } = job;
+  const { folder: source, type, model: base, out, overwrite, merge, cache, parts, ...rest } = job;
   const folder = out ?? join('runs', `adapt-${basename(resolve(source))}`);
   const report = join(folder, 'adapt.json');
   if (!overwrite && (await exists(report))) {
@@ -85,7 +91,11 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     context.emit({ kind: 'note', message: `${to} of ${from} queries are enough for these images` });
   }
   const hash = (await baseModel(base)).sha256;
+  const thresholds = card.thresholds ?? thresholdSets.paper;
   try {
+    const isAsked = parts !== undefined || rest.lora.length > 0;
+    const chosen = isAsked ? undefined : await partsFor(model, thresholds, fields, context);
+    const options: AdaptOptions = { ...rest, parts: parts ?? chosen ?? ['detector'] };
     const features = new FeatureCache(
       { memoryBytes: Math.min(2 * GB, totalmem() / 8), diskBytes: 10 * GB },
       cache === undefined
@@ -96,7 +106,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       {
         model,
         rival: model === whole ? undefined : whole,
-        thresholds: card.thresholds ?? thresholdSets.paper,
+        thresholds,
         fields,
         options,
         cache: features,
@@ -145,6 +155,20 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     if (model !== whole) whole.dispose();
     model.dispose();
   }
+}
+
+async function partsFor(
+  model: CellSam,
+  thresholds: Thresholds,
+  fields: readonly AnnotatedField[],
+  context: JobContext,
+): Promise<Part[]> {
+  const { parts, inTrueBoxes } = await chooseParts(model, thresholds, fields, context.signal);
+  if (inTrueBoxes !== undefined && parts.length > 1) {
+    const message = `masks in the annotated cells' own boxes reach F1 ${inTrueBoxes.toFixed(2)} only: the mask decoder learns too`;
+    context.emit({ kind: 'note', message });
+  }
+  return parts;
 }
 
 const partsOf = ({ parts, lora, rank }: AdaptOptions): string =>

@@ -27,7 +27,7 @@ export const verb: Verb<AdaptResult> = {
       type: 'string',
       array: true,
       choices: ADAPT_PARTS,
-      describe: 'what is trained; the detector when absent',
+      describe: 'what is trained; when absent the detector, and the mask decoder where its masks are poor',
     },
     lora: {
       type: 'string',
