@@ -7,13 +7,14 @@
  *   npm run bench -- exported --model FILE                   a model file, on real images
  *   npm run bench -- exported --model vit_h --side 256 --to onnx,savedmodel
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkInPython, hasModules, python } from '../scripts/export/python.js';
+import { ExportError } from '../src/core/errors.js';
 import { Random } from '../src/core/random.js';
-import { exportModel } from '../src/export/exportModel.js';
+import { type ExportResult, exportModel } from '../src/export/exportModel.js';
 import { signatureNames } from '../src/export/targets/savedmodel.js';
 import type { TargetName } from '../src/export/targets/targets.js';
 import type { Case } from '../src/export/verify/cases.js';
@@ -67,6 +68,13 @@ const worst = new Map<string, number>();
 const note = (where: string, relative: number) => {
   worst.set(where, Math.max(relative, worst.get(where) ?? 0));
 };
+/** What was compared, when the export ended because outputs differ: Python is to be asked all the same. */
+function tableOf(thrown: unknown): Pick<ExportResult, 'comparisons' | 'notes'> {
+  const table = join(out, 'verification.json');
+  if (!(thrown instanceof ExportError) || !existsSync(table)) throw thrown;
+  console.log(thrown.message);
+  return JSON.parse(readFileSync(table, 'utf8')) as ExportResult;
+}
 try {
   console.log(
     `${values.model}, frame of ${model.config.vit.imgSize} px, ${images.length} images, ${memory()}`,
@@ -78,7 +86,7 @@ try {
     cases = found;
     console.log(`traced, and run live: ${seconds(start)}, ${memory()}`);
   };
-  const { comparisons, notes } = await exportModel(model, { to, out, images, onCases });
+  const { comparisons, notes } = await exportModel(model, { to, out, images, onCases }).catch(tableOf);
   for (const { target, runtime, output, relative } of comparisons)
     note(`${target} in ${runtime}, ${output}`, relative);
   console.log(`written and compared: ${seconds(start)}, ${memory()}`);
