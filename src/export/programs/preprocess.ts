@@ -58,19 +58,31 @@ function toGrey(image: tf.Tensor, fit: GraphFit): tf.Tensor1D {
 
 /** The element of this rank, 0 the smallest; fractions are cut off. */
 function element(values: tf.Tensor1D, rank: tf.Tensor): tf.Tensor {
-  const { values: falling } = tf.topk(values, values.size, true);
-  const index = tf.sub(tf.scalar(values.size - 1), rank.floor());
-  return falling.gather(index.clipByValue(0, 2 ** 24).toInt());
+  return fallingElement(values, tf.sub(tf.scalar(values.size - 1), rank.floor()));
 }
 
-/** Linear between the percentiles, to 0..255. */
+/** The element of this rank, 0 the largest; fractions are cut off. */
+function fallingElement(values: tf.Tensor1D, rank: tf.Tensor): tf.Tensor {
+  const { values: falling } = tf.topk(values, values.size, true);
+  return falling.gather(
+    rank
+      .floor()
+      .clipByValue(0, 2 ** 24)
+      .toInt(),
+  );
+}
+
+/**
+ * Linear between the percentiles, to 0..255. Ranks are counted from the nearer end: float32 holds a rank near a million to
+ * an eighth only, and the graph, which makes it from the image's sizes, rounds it another way than the trace did.
+ */
 function stretch(values: tf.Tensor1D, count: number): tf.Tensor {
-  const percentile = (share: number) => {
+  const between = (share: number, at: typeof element) => {
     const rank = tf.scalar(share * (count - 1));
-    const [low, high] = [element(values, rank), element(values, rank.add(1).minimum(tf.scalar(count - 1)))];
-    return low.add(rank.sub(rank.floor()).mul(high.sub(low)));
+    const [near, next] = [at(values, rank), at(values, rank.add(1).minimum(tf.scalar(count - 1)))];
+    return near.add(rank.sub(rank.floor()).mul(next.sub(near)));
   };
-  const [low, high] = [percentile(0.005), percentile(0.998)];
+  const [low, high] = [between(0.005, element), between(0.002, fallingElement)];
   const range = high.sub(low);
   const scale = tf.where(range.greater(0), tf.scalar(255).div(range.maximum(1e-6)), tf.scalar(0));
   return values.sub(low).mul(scale).clipByValue(0, 255);
