@@ -54,7 +54,7 @@ async function oneByOne(embedding: tf.Tensor4D): Promise<Uint8Array[]> {
       const { masks: logits } = model.decode(embedding, { boxes: tf.tensor2d([...xyxy], [1, 4]) });
       return upscaleMasks(logits, whole, whole, whole).greater(0);
     });
-    masks.push((await full.data()) as unknown as Uint8Array);
+    masks.push(await full.data<'bool'>());
     full.dispose();
   }
   return masks;

@@ -1,16 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
 import { CellSam } from '../../src/models/cellsam.js';
-import { modelOptions } from '../../src/models/options.js';
+import { twoEncoderConfig } from '../support/tinyModel.js';
 
-const config = modelOptions.parse({
-  layout: 'two',
-  maskBranch: 'model_cp',
-  vit: { imgSize: 32, patchSize: 8, embedDim: 16, depth: 1, numHeads: 2, outChans: 16, windowSize: 3, globalAttnIndexes: [] }, // biome-ignore format: sizes
-  promptEncoder: { embedDim: 16, maskInChans: 8 },
-  maskDecoder: { transformerDim: 16, numHeads: 2, mlpDim: 24, iouHeadHiddenDim: 16 },
-  cellfinder: { hiddenDim: 16, nheads: 2, encLayers: 1, decLayers: 3, dimFeedforward: 24, numQueryPosition: 9, groupNormGroups: 4 }, // biome-ignore format: sizes
-});
+const config = twoEncoderConfig(3);
 const HEAD = 'cellfinder.decode_head.transformer.class_embed';
 
 test('arrays -> model -> arrays is bit-equal, with a copy of the shared heads for every decoder layer', () => {

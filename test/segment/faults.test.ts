@@ -7,7 +7,6 @@ import { boxesOf, components } from '../../src/image/labels.js';
 import type { PixelImage } from '../../src/image/types.js';
 import { npyOf } from '../../src/io/npyWrite.js';
 import { CellSam } from '../../src/models/cellsam.js';
-import { modelOptions } from '../../src/models/options.js';
 import { preset } from '../../src/models/presets.js';
 import { Cells } from '../../src/segment/cells.js';
 import { removeBoundaries } from '../../src/segment/clean.js';
@@ -21,16 +20,10 @@ import type { SegmentRequest } from '../../src/segment/segmenter.js';
 import { boxThreshold, thresholdSets } from '../../src/segment/thresholds.js';
 import { planTiles, sourceOf } from '../../src/segment/tiles.js';
 import { diskField } from '../support/diskField.js';
+import { twoEncoderConfig } from '../support/tinyModel.js';
 
 /** The paper's form of the detector, with queries, and two encoders as released; small. */
-const config = modelOptions.parse({
-  layout: 'two',
-  maskBranch: 'model_cp',
-  vit: { imgSize: 32, patchSize: 8, embedDim: 16, depth: 1, numHeads: 2, outChans: 16, windowSize: 3, globalAttnIndexes: [] }, // biome-ignore format: sizes
-  promptEncoder: { embedDim: 16, maskInChans: 8 },
-  maskDecoder: { transformerDim: 16, numHeads: 2, mlpDim: 24, iouHeadHiddenDim: 16 },
-  cellfinder: { hiddenDim: 16, nheads: 2, encLayers: 1, decLayers: 1, dimFeedforward: 24, numQueryPosition: 9, groupNormGroups: 4 }, // biome-ignore format: sizes
-});
+const config = twoEncoderConfig();
 const released = CellSam.create(config, new Random('released'));
 const engine = new TensorFlowEngine(released, 'published');
 const small = CellSam.create(preset('tiny'), new Random('small'));

@@ -3,7 +3,6 @@ import { Random } from '../../src/core/random.js';
 import { toThreeChannels } from '../../src/image/normalise.js';
 import type { PixelImage } from '../../src/image/types.js';
 import { CellSam } from '../../src/models/cellsam.js';
-import { modelOptions } from '../../src/models/options.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
 import { CellSegmenter } from '../../src/segment/loadCellSam.js';
 import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
@@ -11,6 +10,7 @@ import { publishedFrame, threeChannels } from '../../src/segment/publishedFrame.
 import { tf } from '../../src/tf/index.js';
 import { readGolden } from '../support/safetensors.js';
 import { describeWithShared } from '../support/shared.js';
+import { twoEncoderConfig } from '../support/tinyModel.js';
 
 function pictureOf({ data, shape }: { data: number[]; shape: readonly number[] }): PixelImage {
   const [height = 1, width = 1, count = 1] = shape;
@@ -42,14 +42,7 @@ describeWithShared("CellSAM's own preprocessing", 'golden/preprocess.safetensors
 });
 
 describe('a model with two encoders', () => {
-  const config = modelOptions.parse({
-    layout: 'two',
-    maskBranch: 'model_cp',
-    vit: { imgSize: 32, patchSize: 8, embedDim: 16, depth: 1, numHeads: 2, outChans: 16, windowSize: 3, globalAttnIndexes: [] }, // biome-ignore format: sizes
-    promptEncoder: { embedDim: 16, maskInChans: 8 },
-    maskDecoder: { transformerDim: 16, numHeads: 2, mlpDim: 24, iouHeadHiddenDim: 16 },
-    cellfinder: { hiddenDim: 16, nheads: 2, encLayers: 1, decLayers: 1, dimFeedforward: 24, numQueryPosition: 9, groupNormGroups: 4 }, // biome-ignore format: sizes
-  });
+  const config = twoEncoderConfig();
   const random = new Random('two encoders');
   const data = Float32Array.from({ length: 40 * 30 * 2 }, () => random.uniform(0, 4000));
   const image: PixelImage = {

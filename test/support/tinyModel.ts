@@ -3,7 +3,7 @@ import { batchAt } from '../../src/data/batches.js';
 import { prepareFields } from '../../src/data/prepared.js';
 import type { Batch, Cursor } from '../../src/data/sample.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
-import type { ModelConfig } from '../../src/models/options.js';
+import { type ModelConfig, modelOptions } from '../../src/models/options.js';
 import { PRESETS } from '../../src/models/presets.js';
 
 /** Changes that make of the tiny preset a model whose steps take milliseconds. */
@@ -24,6 +24,18 @@ export function tinyConfig(imgSize = 64): ModelConfig {
     maskDecoder: { ...tiny.maskDecoder, ...MINUTE.maskDecoder },
     cellfinder: { ...tiny.cellfinder, ...MINUTE.cellfinder },
   };
+}
+
+/** The released layout with two encoders and learned queries, small. @param decLayers decoder layers of the detector */
+export function twoEncoderConfig(decLayers = 1): ModelConfig {
+  return modelOptions.parse({
+    layout: 'two',
+    maskBranch: 'model_cp',
+    vit: { imgSize: 32, patchSize: 8, embedDim: 16, depth: 1, numHeads: 2, outChans: 16, windowSize: 3, globalAttnIndexes: [] }, // biome-ignore format: sizes
+    promptEncoder: { embedDim: 16, maskInChans: 8 },
+    maskDecoder: { transformerDim: 16, numHeads: 2, mlpDim: 24, iouHeadHiddenDim: 16 },
+    cellfinder: { hiddenDim: 16, nheads: 2, encLayers: 1, decLayers, dimFeedforward: 24, numQueryPosition: 9, groupNormGroups: 4 }, // biome-ignore format: sizes
+  });
 }
 
 /** Batches of simulated fields, by cursor, as the trainer asks for them. */

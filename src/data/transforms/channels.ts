@@ -25,7 +25,7 @@ export const channelSwap = definePixels({
   }),
   apply: (patch, { chance }, random) => {
     if (patch.channels === 1 || !random.chance(chance)) return patch;
-    const [one, other] = random.permutation(patch.channels) as unknown as [number, number];
+    const [one, other] = random.permutation(patch.channels);
     return moved(patch, (c) => (c === one ? other : c === other ? one : c));
   },
 });

@@ -1,15 +1,6 @@
 import { ExportError } from '../../core/errors.js';
-import { tf } from '../../tf/index.js';
-import {
-  type Attribute,
-  axesOf,
-  axisOf,
-  dimsOf,
-  inputOf,
-  type Node,
-  outputOf,
-  valueAt,
-} from '../trace/graph.js';
+import { convolutionOf } from '../trace/convolution.js';
+import { type Attribute, axesOf, axisOf, dimsOf, inputOf, type Node, outputOf } from '../trace/graph.js';
 import { type Dim, isSymbolic, label, plus } from '../trace/symbols.js';
 import { type Converter, typed } from './converter.js';
 
@@ -85,12 +76,7 @@ const resize =
 
 /** TensorFlow puts the odd pixel of "same" at the end, other frameworks do not: paddings are written out. */
 const convolution: Row = (c, node) => {
-  type Settings = Record<'strides' | 'pad' | 'dilations' | 'dimRoundingMode', never>;
-  const { strides, pad, dilations, dimRoundingMode } = node.attrs as unknown as Settings;
-  const [x, filter] = [inputOf(node, 'x'), inputOf(node, 'filter')];
-  const example = valueAt(c.graph, x).example as [number, number, number, number];
-  const kernel = valueAt(c.graph, filter).example as [number, number, number, number];
-  const info = tf.backend_util.computeConv2DInfo(example, kernel, strides, dilations, pad, dimRoundingMode);
+  const { x, filter, kernel, info } = convolutionOf(c.graph, node);
   const { top, left, bottom, right } = info.padInfo;
   const isFixed = c
     .shape(x)

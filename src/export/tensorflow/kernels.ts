@@ -1,4 +1,4 @@
-import { tf } from '../../tf/index.js';
+import { convolutionOf } from '../trace/convolution.js';
 import {
   type Attribute,
   axesOf,
@@ -8,7 +8,6 @@ import {
   inputsOf,
   type Node,
   outputOf,
-  valueAt,
 } from '../trace/graph.js';
 import { type Dim, label } from '../trace/symbols.js';
 import type { Converter } from './converter.js';
@@ -69,18 +68,7 @@ const resize =
   };
 
 const convolution: Row = (c, node) => {
-  type Settings = Record<'strides' | 'pad' | 'dilations' | 'dimRoundingMode', never>;
-  const { strides, pad, dilations, dimRoundingMode } = node.attrs as unknown as Settings;
-  const [x, filter] = [inputOf(node, 'x'), inputOf(node, 'filter')];
-  const shape = (id: number) => valueAt(c.graph, id).example as [number, number, number, number];
-  const info = tf.backend_util.computeConv2DInfo(
-    shape(x),
-    shape(filter),
-    strides,
-    dilations,
-    pad,
-    dimRoundingMode,
-  );
+  const { x, filter, info } = convolutionOf(c.graph, node);
   return c.op('Conv2D', [c.value(x), c.value(filter)], {
     T: { type: 'float32' },
     strides: { ints: [1, info.strideHeight, info.strideWidth, 1] },
