@@ -1,8 +1,8 @@
 """Runs exported files in Python and compares them with stored outputs of the live model.
 
-usage: python3 check.py onnx|savedmodel FOLDER CASES.safetensors
+usage: python3 check.py onnx|savedmodel|serving FOLDER CASES.safetensors
 
-The cases' keys are program/number/in|out/name. Prints one JSON list of {program, output, relative}.
+`serving` loads a SavedModel as TensorFlow Serving does: a session with the tag `serve`, requests by `signature_def`. The cases' keys are program/number/in|out/name. Prints one JSON list of {program, output, relative}.
 Needs onnx and onnxruntime, or tensorflow, and numpy.
 """
 import glob
@@ -66,8 +66,37 @@ def savedmodel_runner(folder):
     return run
 
 
+def serving_runner(folder):
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    import tensorflow as tf
+
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        signatures = tf.compat.v1.saved_model.loader.load(session, ['serve'], folder).signature_def
+
+    def feed(info, array):
+        """What Serving demands of a request's tensor."""
+        if tf.as_dtype(info.dtype).as_numpy_dtype != array.dtype:
+            raise ValueError(f'{info.name} is {info.dtype} in the signature, and {array.dtype} was given')
+        if not tf.TensorShape(info.tensor_shape).is_compatible_with(array.shape):
+            raise ValueError(f'{info.name} cannot have the shape {array.shape}')
+        return info.name, array
+
+    def run(program, inputs):
+        signature = signatures[program]
+        if signature.method_name != 'tensorflow/serving/predict' or set(inputs) != set(signature.inputs):
+            raise ValueError(f'{program} is no predict signature of {sorted(inputs)}')
+        feeds = dict(feed(signature.inputs[name], array) for name, array in inputs.items())
+        return session.run({name: info.name for name, info in signature.outputs.items()}, feeds)
+
+    return run
+
+
+RUNNERS = {'onnx': onnx_runner, 'savedmodel': savedmodel_runner, 'serving': serving_runner}
+
+
 def main(kind, folder, path):
-    run = {'onnx': onnx_runner, 'savedmodel': savedmodel_runner}[kind](folder)
+    run = RUNNERS[kind](folder)
     found = []
     for (program, _), case in cases(path):
         results = run(program, case['in'])

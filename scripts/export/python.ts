@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import type { NamedArray } from '../../src/core/arrays.js';
 import type { Case } from '../../src/export/verify/cases.js';
 import { writeSafetensors } from '../../src/io/safetensorsWrite.js';
@@ -31,17 +30,15 @@ export interface PythonDifference {
 }
 
 /**
- * Loads exported files in Python, checks them, and runs them on the inputs of all cases.
+ * Writes the inputs of cases and what the live model made of them, for `checkInPython`.
  *
- * @param folder the form's own, as `exportModel` wrote it; cases of programs that it has not are left out
- * @param names what the form calls a program; undefined where it has it not
+ * @param names what the form calls a program; undefined where it has it not, and its cases are left out
  */
-export async function checkInPython(
-  kind: 'onnx' | 'savedmodel',
-  folder: string,
+export async function writeCases(
+  path: string,
   cases: readonly Case[],
   names: (program: string) => string | undefined,
-): Promise<readonly PythonDifference[]> {
+): Promise<void> {
   const arrays = new Map<string, NamedArray>();
   for (const [i, { program, inputs, outputs }] of cases.entries()) {
     const name = names(program);
@@ -49,7 +46,23 @@ export async function checkInPython(
     for (const [key, value] of Object.entries(inputs)) arrays.set(`${name}/${i}/in/${key}`, value);
     for (const [key, value] of Object.entries(outputs)) arrays.set(`${name}/${i}/out/${key}`, value);
   }
-  const path = join(folder, '..', `${kind}.cases.safetensors`);
   await writeSafetensors(path, arrays);
-  return JSON.parse(runPython('scripts/export/check.py', [kind, folder, path]));
+}
+
+/** Ways to load an export: `serving` loads a SavedModel as TensorFlow Serving does. */
+export type PythonLoader = 'onnx' | 'savedmodel' | 'serving';
+
+/**
+ * Loads exported files in Python, checks them, and runs them on the inputs of all cases. Nothing of a model need be in
+ * this process meanwhile.
+ *
+ * @param folder the form's own, as `exportModel` wrote it
+ * @param cases a file that `writeCases` wrote
+ */
+export function checkInPython(
+  loader: PythonLoader,
+  folder: string,
+  cases: string,
+): readonly PythonDifference[] {
+  return JSON.parse(runPython('scripts/export/check.py', [loader, folder, cases]));
 }

@@ -137,7 +137,7 @@ export async function exportModel(
     await turn(signal);
     if (cases.length === 0) continue;
     emit({ kind: 'stage', title: `Comparing ${folder}` });
-    const runtimes = await target.open(own, folder, (message) => void notes.push(message));
+    const runtimes = await target.runtimes(own, folder, (message) => void notes.push(message));
     for (const runtime of runtimes)
       comparisons.push(
         ...(await compare(
@@ -183,18 +183,21 @@ async function turn(signal: AbortSignal | undefined): Promise<void> {
   throwIfAborted(signal);
 }
 
+/** One program after another, and none stays open: runtimes keep what a program needed while it ran. */
 async function compare(target: TargetName, runtime: Runtime, cases: readonly Case[]): Promise<Comparison[]> {
+  const { name, limit } = runtime;
   const found: Comparison[] = [];
-  try {
-    for (const { program, label, inputs, outputs } of cases) {
-      const exported = await runtime.run(program, inputs);
-      for (const { output, relative } of differences(outputs, exported)) {
-        const { name, limit } = runtime;
-        found.push({ target, runtime: name, program, case: label, output, relative, limit });
+  for (const program of new Set(cases.map((c) => c.program))) {
+    const opened = await runtime.open(program);
+    try {
+      for (const { label, inputs, outputs } of cases.filter((c) => c.program === program)) {
+        const exported = await opened.run(inputs);
+        for (const { output, relative } of differences(outputs, exported))
+          found.push({ target, runtime: name, program, case: label, output, relative, limit });
       }
+    } finally {
+      await opened.dispose();
     }
-  } finally {
-    await runtime.dispose();
   }
   return found;
 }

@@ -33,6 +33,11 @@ test.each<[string, Run, RegExp]>([
     },
     /read on the host/,
   ],
+  [
+    'a large number that is read on the host',
+    (x) => x.mul(tf.ones([2100, 2100]).neg().dataSync()[0] as number),
+    /more than 4194304 numbers is read on the host/,
+  ],
   ['random numbers', (x, n) => x.mul(tf.randomUniform([n, 4])), /change between traces/],
   ['another path for other sizes', (x, n) => (n > 2 ? x.relu() : x.abs()), /another path/],
   [

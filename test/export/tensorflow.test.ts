@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { checkInPython } from '../../scripts/export/python.js';
+import { checkInPython, writeCases } from '../../scripts/export/python.js';
 import { type GoldenConfig, loadGolden } from '../../scripts/parity/golden.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { exportModel, programsOf } from '../../src/export/exportModel.js';
@@ -170,17 +170,23 @@ describe('the golden model', () => {
     expect(Math.max(...comparisons.map((c) => c.relative))).toBeLessThan(1e-4);
   }, 120_000);
 
-  testWithPython('Python’s TensorFlow loads the SavedModel and agrees', ['tensorflow'], async () => {
-    const programs = programsOf(model).filter((p) => savedModel.programs.includes(p.name));
-    const cases: Case[] = [];
-    for await (const each of new CaseMaker(model, images).cases(programs)) cases.push(each);
-    for (const place of [out, large]) {
-      const folder = join(place, 'savedmodel');
-      const found = await checkInPython('savedmodel', folder, cases, (program) => signatureNames[program]);
-      expect(found).toHaveLength(21);
-      expect(Math.max(...found.map((f) => f.relative))).toBeLessThan(1e-4);
-    }
-  });
+  testWithPython(
+    'Python’s TensorFlow loads the SavedModel, also as Serving does, and agrees',
+    ['tensorflow'],
+    async () => {
+      const programs = programsOf(model).filter((p) => savedModel.programs.includes(p.name));
+      const cases: Case[] = [];
+      for await (const each of new CaseMaker(model, images).cases(programs)) cases.push(each);
+      const file = join(out, 'cases.safetensors');
+      await writeCases(file, cases, (program) => signatureNames[program]);
+      for (const place of [out, large])
+        for (const loader of ['savedmodel', 'serving'] as const) {
+          const found = checkInPython(loader, join(place, 'savedmodel'), file);
+          expect(found).toHaveLength(21);
+          expect(Math.max(...found.map((f) => f.relative))).toBeLessThan(1e-4);
+        }
+    },
+  );
 
   const { launch, reason } = browser();
   (launch === undefined ? test.skip : test)(`a page in Chromium gives the same masks${reason}`, async () => {

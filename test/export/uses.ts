@@ -106,6 +106,10 @@ export const FORMS: Readonly<Record<string, Run>> = {
       1,
     ),
   'a number that follows the size': (x, n) => x.mul(n - 2.5),
+  'a large constant that a trace does not compute': (x, n) => {
+    const large = tf.fill([n, 3e6], 0.5).exp();
+    return x.mul(large.slice([0, 0], [-1, 1]).reshape([n, 1, 1, 1]));
+  },
   'two sizes that are not known': (x, n) =>
     x
       .reshape([n, 6, 5, 4])

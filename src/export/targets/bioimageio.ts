@@ -57,7 +57,7 @@ export const target: Target = {
     await writeZip(package_, await entries(folder, names));
     return [{ path: package_, bytes: (await readFile(package_)).length }];
   },
-  async open(_, folder, note) {
+  async runtimes(_, folder, note) {
     try {
       await onnxRuntime();
     } catch (thrown) {
@@ -65,9 +65,8 @@ export const target: Target = {
       note(`the package is not verified: ${thrown.message}`);
       return [];
     }
-    const session = await OnnxSession.open(join(folder, 'candidates.onnx'));
-    const run = (_program: string, inputs: Parameters<OnnxSession['run']>[0]) => session.run(inputs);
-    return [{ name: 'onnxruntime-node', limit: LIMIT, run, dispose: () => session.dispose() }];
+    const open = () => OnnxSession.open(join(folder, 'candidates.onnx'));
+    return [{ name: 'onnxruntime-node', limit: LIMIT, open }];
   },
 };
 

@@ -61,7 +61,7 @@ export const target: Target = {
     await writeFile(join(folder, 'cellsam.json'), `${JSON.stringify(description(source), undefined, 2)}\n`);
     return written;
   },
-  async open(source, folder, note) {
+  async runtimes(source, folder, note) {
     try {
       await onnxRuntime();
     } catch (thrown) {
@@ -73,20 +73,10 @@ export const target: Target = {
   },
 };
 
-/** Opens each file when it is first run. */
 function runtime(folder: string, precision: Precision | undefined): Runtime {
-  const sessions = new Map<string, OnnxSession>();
   return {
     name: `onnxruntime-node${precision === undefined ? '' : `, ${precision}`}`,
     limit: precision === undefined ? LIMIT : undefined,
-    run: async (program, inputs) => {
-      const open =
-        sessions.get(program) ?? (await OnnxSession.open(join(folder, fileName(program, precision))));
-      sessions.set(program, open);
-      return open.run(inputs);
-    },
-    dispose: async () => {
-      for (const session of sessions.values()) await session.dispose();
-    },
+    open: (program) => OnnxSession.open(join(folder, fileName(program, precision))),
   };
 }

@@ -5,7 +5,7 @@ import { addProgram } from '../tensorflow/convert.js';
 import { GraphDef, type Signature } from '../tensorflow/graphDef.js';
 import { writeSavedModel } from '../tensorflow/savedModel.js';
 import { toArrays, toTensors } from '../verify/difference.js';
-import { LIMIT, type Runtime, type Target } from './target.js';
+import { LIMIT, type OpenProgram, type Target } from './target.js';
 
 /** The signature of each program. */
 export const signatureNames: Readonly<Record<string, string>> = {
@@ -28,25 +28,23 @@ export const target: Target = {
     const bytes = await writeSavedModel(graph, signatures, folder, source.weightsUpTo);
     return [{ path: join(folder, 'saved_model.pb'), bytes }];
   },
-  async open(_, folder, note) {
-    const open = await loadSavedModel();
-    if (open === undefined) {
+  async runtimes(_, folder, note) {
+    const load = await loadSavedModel();
+    if (load === undefined) {
       note('the SavedModel is not verified: it needs TensorFlow itself, not WebAssembly');
       return [];
     }
-    const models = new Map<string, Awaited<ReturnType<typeof open>>>();
-    const run: Runtime['run'] = async (program, inputs) => {
-      const model = models.get(program) ?? (await open(folder, signatureNames[program] as string));
-      models.set(program, model);
-      const tensors = toTensors(inputs);
-      const results = model.predict(tensors) as tf.NamedTensorMap;
-      const arrays = toArrays(results);
-      tf.dispose([tensors, results]);
-      return arrays;
+    const open = async (program: string): Promise<OpenProgram> => {
+      const model = await load(folder, signatureNames[program] as string);
+      const run: OpenProgram['run'] = async (inputs) => {
+        const tensors = toTensors(inputs);
+        const results = model.predict(tensors) as tf.NamedTensorMap;
+        const arrays = toArrays(results);
+        tf.dispose([tensors, results]);
+        return arrays;
+      };
+      return { run, dispose: async () => model.dispose() };
     };
-    const dispose = async () => {
-      for (const model of models.values()) model.dispose();
-    };
-    return [{ name: 'tfjs-node', limit: LIMIT, run, dispose }];
+    return [{ name: 'tfjs-node', limit: LIMIT, open }];
   },
 };

@@ -42,14 +42,20 @@ export interface WrittenFile {
   readonly bytes: number;
 }
 
+/** One exported program, ready to run. */
+export interface OpenProgram {
+  run(inputs: SessionArrays): Promise<SessionArrays>;
+  dispose(): Promise<void>;
+}
+
 /** An exported model in the target's own runtime. */
 export interface Runtime {
   /** As printed: runtime and, for smaller forms, which. */
   readonly name: string;
   /** Largest relative difference that is right; undefined where it is printed and not judged. */
   readonly limit: number | undefined;
-  run(program: string, inputs: SessionArrays): Promise<SessionArrays>;
-  dispose(): Promise<void>;
+  /** The program is the caller's to dispose of. */
+  open(program: string): Promise<OpenProgram>;
 }
 
 /** A form to export to. */
@@ -61,8 +67,12 @@ export interface Target {
   check?(facts: ExportFacts): void;
   /** Writes below `folder`. @throws ExportError naming a kernel without mapping */
   write(source: ExportSource, folder: string): Promise<readonly WrittenFile[]>;
-  /** Opens what was written; empty with a note where the runtime is not installed. */
-  open(source: ExportSource, folder: string, note: (message: string) => void): Promise<readonly Runtime[]>;
+  /** The runtimes that can open what was written; empty with a note where the runtime is not installed. */
+  runtimes(
+    source: ExportSource,
+    folder: string,
+    note: (message: string) => void,
+  ): Promise<readonly Runtime[]>;
 }
 
 /** Float32 files must agree with the live model to this share of a tensor's magnitude. */

@@ -5,7 +5,7 @@ import { addProgram } from '../tensorflow/convert.js';
 import { GraphDef } from '../tensorflow/graphDef.js';
 import { writeGraphModel } from '../tensorflow/graphModel.js';
 import { toArrays, toTensors } from '../verify/difference.js';
-import { LIMIT, type Runtime, type Target } from './target.js';
+import { LIMIT, type OpenProgram, type Target } from './target.js';
 
 export const target: Target = {
   about: 'graph models of TensorFlow.js, for browsers',
@@ -20,27 +20,25 @@ export const target: Target = {
     }
     return written;
   },
-  async open(_, folder) {
-    const models = new Map<string, tf.GraphModel>();
-    const run: Runtime['run'] = async (program, inputs) => {
-      const model = models.get(program) ?? (await tf.loadGraphModel(files(join(folder, program))));
-      models.set(program, model);
+  async runtimes(_, folder) {
+    const open = async (program: string): Promise<OpenProgram> => {
+      const model = await tf.loadGraphModel(files(join(folder, program)));
       const { outputs } = model.modelSignature as unknown as { outputs: Record<string, { name: string }> };
       const names = Object.entries(outputs);
-      const tensors = toTensors(inputs);
-      const results = model.execute(
-        tensors,
-        names.map(([, { name }]) => name),
-      );
-      const list = Array.isArray(results) ? results : [results];
-      const arrays = toArrays(Object.fromEntries(names.map(([name], i) => [name, list[i] as tf.Tensor])));
-      tf.dispose([tensors, list]);
-      return arrays;
+      const run: OpenProgram['run'] = async (inputs) => {
+        const tensors = toTensors(inputs);
+        const results = model.execute(
+          tensors,
+          names.map(([, { name }]) => name),
+        );
+        const list = Array.isArray(results) ? results : [results];
+        const arrays = toArrays(Object.fromEntries(names.map(([name], i) => [name, list[i] as tf.Tensor])));
+        tf.dispose([tensors, list]);
+        return arrays;
+      };
+      return { run, dispose: async () => model.dispose() };
     };
-    const dispose = async () => {
-      for (const model of models.values()) model.dispose();
-    };
-    return [{ name: `TensorFlow.js, ${tf.getBackend()}`, limit: LIMIT, run, dispose }];
+    return [{ name: `TensorFlow.js, ${tf.getBackend()}`, limit: LIMIT, open }];
   },
 };
 

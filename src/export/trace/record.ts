@@ -4,6 +4,9 @@ import type { ConstantData, ElementType } from './graph.js';
 import { contentsOf, type EngineInternals, engineOf, Hooks, hollow } from './hooks.js';
 import { shapeRules } from './shapes.js';
 
+/** Results of more numbers are not computed in a dry run, also where they follow from constants alone. */
+const LARGE = 2 ** 22;
+
 export type NamedTensors = Readonly<Record<string, tf.Tensor>>;
 
 /** One kernel as it was executed. */
@@ -25,7 +28,7 @@ export interface Trace {
 }
 
 export interface RecordOptions {
-  /** Compute nothing that depends on an input: such tensors have a shape and no contents. */
+  /** Compute nothing that depends on an input or is large: such tensors have a shape and no contents. */
   readonly isDry: boolean;
   /** Published names of weights by the ids of their variables. */
   readonly weightNames: ReadonlyMap<number, string>;
@@ -62,6 +65,8 @@ class Recorder {
   readonly #ids = new Map<number, number>();
   /** Data that depends on an input. */
   readonly #live = new WeakSet<object>();
+  /** Data that must not be read: live, or not computed. */
+  readonly #closed = new WeakSet<object>();
   /** Tensors made from host values during the trace. */
   readonly #hostMade = new Set<number>();
   readonly #layers: string[] = [];
@@ -91,9 +96,12 @@ class Recorder {
     });
     for (const name of ['read', 'readSync'] as const) {
       hooks.patch(engine, name, (original) => (dataId) => {
-        if (this.#depth === 0 && this.#live.has(dataId)) {
+        if (this.#depth === 0 && this.#closed.has(dataId)) {
+          const what = this.#live.has(dataId)
+            ? 'a value that depends on an input'
+            : `a value of more than ${LARGE} numbers`;
           this.#leak ??= new ExportError(
-            `a value that depends on an input is read on the host${this.#where()}: a graph cannot hold that`,
+            `${what} is read on the host${this.#where()}: a graph cannot hold that`,
           );
           throw this.#leak;
         }
@@ -105,7 +113,7 @@ class Recorder {
       if (backend[name] === undefined) continue;
       hooks.patch(backend, name, (original) => (...args) => {
         const ins = args[2] as readonly tf.Tensor[];
-        if (this.#depth === 0 && ins.some((t) => this.#live.has(t.dataId)))
+        if (this.#depth === 0 && ins.some((t) => this.#closed.has(t.dataId)))
           throw new ExportError(`\`${String(args[0])}\` is run past TensorFlow.js${this.#where()}`, {
             fix: 'give the operation a portable form and use it while isPortable()',
           });
@@ -135,6 +143,7 @@ class Recorder {
     for (const [name, tensor] of Object.entries(inputs)) {
       ids[name] = this.#define(tensor);
       this.#live.add(tensor.dataId);
+      this.#closed.add(tensor.dataId);
     }
     const outputs: Record<string, number> = {};
     tf.tidy(() => {
@@ -158,8 +167,10 @@ class Recorder {
     const attrs = withAxes(given, Object.values(inputs)[0]);
     const list = Object.entries(inputs).filter(([, t]) => t !== null && t !== undefined);
     const isLive = list.some(([, t]) => this.#live.has(t.dataId));
+    const isClosed = list.some(([, t]) => this.#closed.has(t.dataId));
     const used = Object.fromEntries(list.map(([key, t]) => [key, this.#use(t)]));
-    const out = isLive && this.#options.isDry ? this.#hollow(name, inputs, attrs) : this.#atomic(original);
+    const empty = this.#options.isDry ? this.#hollow(name, inputs, attrs, isClosed) : undefined;
+    const out = empty ?? this.#atomic(original);
     const outs = Array.isArray(out) ? out : [out];
     this.#nodes.push({
       kernel: name,
@@ -169,16 +180,27 @@ class Recorder {
       outputs: outs.map((t) => this.#define(t)),
     });
     if (isLive) for (const t of outs) this.#live.add(t.dataId);
+    if (isLive || empty !== undefined) for (const t of outs) this.#closed.add(t.dataId);
     return out;
   }
 
-  #hollow(name: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, unknown>) {
+  /** Results with a shape alone; undefined where they can be computed, since all inputs can be read, and are not large. */
+  #hollow(
+    name: string,
+    inputs: Record<string, tf.Tensor>,
+    attrs: Record<string, unknown>,
+    isClosed: boolean,
+  ): tf.Tensor | tf.Tensor[] | undefined {
     const rule = shapeRules[name];
+    if (rule === undefined && !isClosed) return undefined;
     if (rule === undefined)
       throw new ExportError(`the kernel \`${name}\`${this.#where()} has no rule for its shape`, {
         fix: 'add one to src/export/trace/shapes.ts',
       });
-    const made = rule(inputs, attrs).map(({ shape, dtype }) => hollow(this.#engine, shape, dtype));
+    const results = rule(inputs, attrs);
+    if (!isClosed && results.every(({ shape }) => tf.util.sizeFromShape([...shape]) <= LARGE))
+      return undefined;
+    const made = results.map(({ shape, dtype }) => hollow(this.#engine, shape, dtype));
     return made.length === 1 ? (made[0] as tf.Tensor) : made;
   }
 

@@ -75,17 +75,27 @@ function foldConstants(graph: Graph): void {
       return true;
     if (GROWING.has(node.kernel) && size(node.outputs) > LARGE && size(node.outputs) > size(inputsOf(node)))
       return true;
-    tf.tidy(() => {
-      for (const [i, t] of execute(graph, node).entries()) {
-        const id = node.outputs[i] as number;
-        const data = t.dataSync().slice() as ConstantData;
-        const weight = known.find((c) => c?.isWeight);
-        const name = weight === undefined ? `constant_${id}` : `${weight.name}/${id}`;
-        graph.consts.set(id, { name, isWeight: weight !== undefined, data, shape: t.shape });
-      }
-    });
+    const weight = known.find((c) => c?.isWeight);
+    const isWeight = weight !== undefined;
+    for (const [i, { data, shape }] of fold(graph, node).entries()) {
+      const id = node.outputs[i] as number;
+      const name = isWeight ? `${weight.name}/${id}` : `constant_${id}`;
+      graph.consts.set(id, { name, isWeight, data, shape });
+    }
     return false;
   });
+}
+
+/** What a step makes of constants. Most weights are reshaped only, and all programs share their contents. */
+function fold(graph: Graph, node: Node): Pick<Constant, 'data' | 'shape'>[] {
+  if (node.kernel === 'Reshape') {
+    const { data } = graph.consts.get(inputOf(node)) as Constant;
+    return [{ data, shape: valueAt(graph, outputOf(node)).example }];
+  }
+  const results = tf.tidy(() => execute(graph, node));
+  const folded = results.map((t) => ({ data: t.dataSync().slice() as ConstantData, shape: t.shape }));
+  tf.dispose(results);
+  return folded;
 }
 
 function execute(graph: Graph, node: Node): tf.Tensor[] {
@@ -95,8 +105,6 @@ function execute(graph: Graph, node: Node): tf.Tensor[] {
       [...valueAt(graph, id).example],
       valueAt(graph, id).dtype,
     );
-  if (node.kernel === 'Reshape')
-    return [make(inputOf(node)).reshape([...valueAt(graph, outputOf(node)).example])];
   const keys = Object.keys(node.inputs);
   const isList = keys.length > 0 && keys.every((key) => /^\d+$/.test(key));
   const inputs = isList
