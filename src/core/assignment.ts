@@ -1,5 +1,5 @@
 /**
- * Rectangular assignment of least total cost by shortest augmenting paths (Crouse 2016): every row of the smaller side
+ * Rectangular assignment of least total cost by shortest augmenting paths (Crouse 2016), after a round of bids: every row of the smaller side
  * gets a column of its own. Ties go to unassigned columns, without which integer costs take minutes.
  *
  * @param cost `[rows, columns]`, row-major; NaN counts as very dear
@@ -10,17 +10,34 @@ export function assign(
   rows: number,
   columns: number,
 ): { readonly row: Int32Array; readonly column: Int32Array } {
-  const clean = Float64Array.from(cost, (c) => (Number.isFinite(c) ? c : 1e12));
-  if (rows <= columns)
+  if (rows <= columns) {
+    const clean = arranged(cost, rows, columns, columns, 1);
     return { row: Int32Array.from({ length: rows }, (_, i) => i), column: solve(clean, rows, columns) };
-  const turned = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = clean[i * columns + j] as number;
+  }
+  const turned = arranged(cost, columns, rows, 1, columns);
   const rowOf = solve(turned, columns, rows);
   const order = Int32Array.from({ length: columns }, (_, j) => j).sort(
     (a, b) => (rowOf[a] as number) - (rowOf[b] as number),
   );
   return { row: order.map((j) => rowOf[j] as number), column: order };
+}
+
+/** A matrix of `n` rows and `m` columns, read with these strides, without NaN and infinities. */
+function arranged(
+  cost: Float32Array | Float64Array,
+  n: number,
+  m: number,
+  rowStride: number,
+  columnStride: number,
+): Float64Array {
+  const out = new Float64Array(n * m);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < m; j++) {
+      const value = cost[i * rowStride + j * columnStride] as number;
+      out[i * m + j] = Number.isFinite(value) ? value : 1e12;
+    }
+  }
+  return out;
 }
 
 /** The column of each row; needs `n <= m`. */

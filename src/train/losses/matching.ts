@@ -29,17 +29,20 @@ export function matchingCost(
 ): Float64Array {
   const queries = boxes.length / 4;
   const n = targets.labels.length;
+  const ofClass = classCosts(logits);
   const cost = new Float64Array(queries * n);
   for (let q = 0; q < queries; q++) {
-    for (let j = 0; j < n; j++) {
-      const p = 1 / (1 + Math.exp(-(logits[q * classes + (targets.labels[j] as number)] as number)));
-      const positive = 0.25 * (1 - p) ** 2 * -Math.log(p + 1e-8);
-      const negative = 0.75 * p ** 2 * -Math.log(1 - p + 1e-8);
-      const { l1, giou } = compare(boxes, 4 * q, targets.boxes, 4 * j);
-      cost[q * n + j] = costs.costBbox * l1 + costs.costClass * (positive - negative) - costs.costGiou * giou;
-    }
+    for (let j = 0; j < n; j++)
+      cost[q * n + j] = costs.costClass * (ofClass[q * classes + (targets.labels[j] as number)] as number);
+    addBoxCosts(cost.subarray(q * n, (q + 1) * n), boxes.subarray(4 * q, 4 * q + 4), targets.boxes, costs);
   }
   return cost;
+}
+
+/** Query and object of every pair. */
+export interface Match {
+  readonly query: Int32Array;
+  readonly target: Int32Array;
 }
 
 /** Pairs of least total cost, sorted by query. */
@@ -49,23 +52,42 @@ export function match(
   classes: number,
   targets: Targets,
   costs = MATCHING_COSTS,
-) {
+): Match {
   const n = targets.labels.length;
   if (n === 0) return { query: new Int32Array(0), target: new Int32Array(0) };
   const { row, column } = assign(matchingCost(logits, boxes, classes, targets, costs), boxes.length / 4, n);
   return { query: row, target: column };
 }
 
-function compare(a: Float32Array, i: number, b: Float32Array, j: number): { l1: number; giou: number } {
-  const [ax, ay, aw, ah] = [a[i] as number, a[i + 1] as number, a[i + 2] as number, a[i + 3] as number];
-  const [bx, by, bw, bh] = [b[j] as number, b[j + 1] as number, b[j + 2] as number, b[j + 3] as number];
-  const l1 = Math.abs(ax - bx) + Math.abs(ay - by) + Math.abs(aw - bw) + Math.abs(ah - bh);
-  const right = [Math.min(ax + aw / 2, bx + bw / 2), Math.max(ax + aw / 2, bx + bw / 2)] as const;
-  const left = [Math.max(ax - aw / 2, bx - bw / 2), Math.min(ax - aw / 2, bx - bw / 2)] as const;
-  const bottom = [Math.min(ay + ah / 2, by + bh / 2), Math.max(ay + ah / 2, by + bh / 2)] as const;
-  const top = [Math.max(ay - ah / 2, by - bh / 2), Math.min(ay - ah / 2, by - bh / 2)] as const;
-  const overlap = Math.max(0, right[0] - left[0]) * Math.max(0, bottom[0] - top[0]);
-  const union = aw * ah + bw * bh - overlap;
-  const hull = (right[1] - left[1]) * (bottom[1] - top[1]);
-  return { l1, giou: overlap / union - (hull - union) / hull };
+/** Focal cost of every class of every query; there are far fewer of them than pairs. */
+const classCosts = (logits: Float32Array): Float64Array =>
+  Float64Array.from(logits, (logit) => {
+    const p = 1 / (1 + Math.exp(-logit));
+    return 0.25 * (1 - p) ** 2 * -Math.log(p + 1e-8) - 0.75 * p ** 2 * -Math.log(1 - p + 1e-8);
+  });
+
+/** Adds one query's L1 and GIoU costs for every object: millions of pairs in a step, hence without calls and arrays. */
+function addBoxCosts(
+  cost: Float64Array,
+  query: Float32Array,
+  objects: Float32Array,
+  { costBbox, costGiou }: MatchingCosts,
+): void {
+  const [x, y, width, height] = query as unknown as [number, number, number, number];
+  const [left, right, top, bottom] = [x - width / 2, x + width / 2, y - height / 2, y + height / 2];
+  for (let j = 0; j < cost.length; j++) {
+    const ox = objects[4 * j] as number;
+    const oy = objects[4 * j + 1] as number;
+    const ow = objects[4 * j + 2] as number;
+    const oh = objects[4 * j + 3] as number;
+    const l1 = Math.abs(x - ox) + Math.abs(y - oy) + Math.abs(width - ow) + Math.abs(height - oh);
+    const across = Math.min(right, ox + ow / 2) - Math.max(left, ox - ow / 2);
+    const down = Math.min(bottom, oy + oh / 2) - Math.max(top, oy - oh / 2);
+    const overlap = across > 0 && down > 0 ? across * down : 0;
+    const union = width * height + ow * oh - overlap;
+    // Sides of the hull are the sums of both boxes' sides less what they share, or plus what lies between them.
+    const hull = (width + ow - across) * (height + oh - down);
+    const giou = overlap / union - (hull - union) / hull;
+    cost[j] = (cost[j] as number) + costBbox * l1 - costGiou * giou;
+  }
 }
