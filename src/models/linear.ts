@@ -1,4 +1,4 @@
-import { layerNorm, tf } from '../tf/index.js';
+import { affine, isNative, layerNorm, tf } from '../tf/index.js';
 import type { Weights } from './parameters.js';
 
 /** `x W + b` over the last axis: `[..., in] -> [..., out]`; the bias may be absent. */
@@ -14,9 +14,10 @@ export function linear(x: tf.Tensor, weights: Weights, name: string): tf.Tensor 
 export function project(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
   return tf.tidy(() => {
     const [inputs, outputs] = weight.shape.slice(-2) as [number, number];
-    const rows = x.reshape([-1, inputs]) as tf.Tensor2D;
     const matrix =
       weight.rank === 2 ? (weight as tf.Tensor2D) : (weight.reshape([inputs, outputs]) as tf.Tensor2D);
+    if (isNative()) return affine(x, matrix, bias);
+    const rows = x.reshape([-1, inputs]) as tf.Tensor2D;
     const y = bias === undefined ? tf.matMul(rows, matrix) : tf.fused.matMul({ a: rows, b: matrix, bias });
     return y.reshape([...x.shape.slice(0, -1), outputs]);
   });

@@ -17,10 +17,11 @@ export {
 } from './backend.js';
 export { accumulate, into, pipe } from './free.js';
 export { detach, noTape, op } from './operators.js';
+export { affine } from './ops/affine.js';
 export { bfloat16Obstacle, bfloat16Product } from './ops/bfloat16.js';
 export { gelu } from './ops/gelu.js';
 export { attributes, kernel } from './ops/kernel.js';
-export { layerNorm, layerNormGradients, normaliseNative, normalisePortable } from './ops/layerNorm.js';
+export { layerNorm, layerNormGradients, normalisePortable } from './ops/layerNorm.js';
 export { type Product, product } from './ops/matmul.js';
 export { Resource, resourceAdam } from './ops/resource.js';
 export { isTaping, jointOp, recomputed } from './recompute.js';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { sumTo } from './sumTo.js';
 
 /**
  * The gradient of `matMul` with broadcast batch dimensions, which TensorFlow.js's own rejects: the missing sums over the
@@ -19,14 +20,3 @@ export const batchMatMulGradient: tf.GradConfig = {
     };
   },
 };
-
-/** Undoes broadcasting: sums over the axes in which `shape` is 1 or absent. */
-function sumTo(gradient: tf.Tensor, shape: number[]): tf.Tensor {
-  return tf.tidy(() => {
-    const lead = gradient.rank - shape.length;
-    const axes = gradient.shape.flatMap((size, i) =>
-      i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : [],
-    );
-    return (axes.length > 0 ? gradient.sum(axes) : gradient).reshape(shape);
-  });
-}

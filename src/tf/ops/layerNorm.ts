@@ -12,7 +12,25 @@ import { attributes as a, kernel } from './kernel.js';
  */
 export function layerNorm(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, eps: number): tf.Tensor {
   return tf.tidy(() =>
-    (isNative() ? normaliseNative(x, eps) : normalisePortable(x, eps)).mul(weight).add(bias),
+    isNative() ? layerNormNative(x, weight, bias, eps) : normalisePortable(x, eps).mul(weight).add(bias),
+  );
+}
+
+/** The same as one operator; needs real TensorFlow. */
+function layerNormNative(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, eps: number): tf.Tensor {
+  const axes = x.shape.slice(0, -1).map((_, i) => i);
+  return op(
+    { x, weight, bias },
+    (save) => {
+      const [normalised, ...reserves] = normaliseRows(x, eps) as [tf.Tensor, ...tf.Tensor[]];
+      save(x, weight, normalised, ...reserves);
+      return normalised.mul(weight).add(bias);
+    },
+    (dy, [savedX, savedWeight, normalised, ...reserves]) => ({
+      x: () => normaliseRowsGradient(savedX as tf.Tensor, dy.mul(savedWeight as tf.Tensor), reserves, eps),
+      weight: () => dy.mul(normalised as tf.Tensor).sum(axes),
+      bias: () => dy.sum(axes),
+    }),
   );
 }
 
@@ -25,39 +43,30 @@ export function normalisePortable(x: tf.Tensor, eps: number): tf.Tensor {
   });
 }
 
-/** The same through FusedBatchNorm in NCHW form; needs real TensorFlow. */
-export function normaliseNative(x: tf.Tensor, eps: number): tf.Tensor {
-  const width = x.shape.at(-1) ?? 1;
-  const rows = x.size / width;
-  const shape: [number, number, number, number] = [1, rows, width, 1];
-  return op(
-    { x },
-    (save) => {
-      const [y, , , r1, r2, r3] = kernel(
-        'FusedBatchNormV3',
-        batchNormAttributes(eps, true),
-        [x.reshape(shape), tf.ones([rows]), tf.zeros([rows]), tf.zeros([0]), tf.zeros([0])],
-        6,
-      );
-      save(x, r1 as tf.Tensor, r2 as tf.Tensor, r3 as tf.Tensor);
-      return (y as tf.Tensor).reshape(x.shape);
-    },
-    (dy, [saved, r1, r2, r3]) => ({
-      x: () => {
-        const inputs = [
-          dy.reshape(shape),
-          (saved as tf.Tensor).reshape(shape),
-          tf.ones([rows]),
-          r1 as tf.Tensor,
-          r2 as tf.Tensor,
-          r3 as tf.Tensor,
-        ];
-        const [dx] = kernel('FusedBatchNormGradV3', batchNormAttributes(eps, false), inputs, 5);
-        return (dx as tf.Tensor).reshape(x.shape);
-      },
-    }),
-  );
+/** Rows as the channels of a batch norm in NCHW form: the normalised rows, and what the gradient wants back. */
+function normaliseRows(x: tf.Tensor, eps: number): tf.Tensor[] {
+  const rows = x.size / (x.shape.at(-1) ?? 1);
+  const inputs = [asChannels(x), tf.ones([rows]), tf.zeros([rows]), tf.zeros([0]), tf.zeros([0])];
+  const [y, , , ...reserves] = kernel('FusedBatchNormV3', batchNormAttributes(eps, true), inputs, 6);
+  return [into(y as tf.Tensor, (n) => n.reshape(x.shape)), ...reserves];
 }
+
+function normaliseRowsGradient(
+  x: tf.Tensor,
+  dy: tf.Tensor,
+  reserves: readonly tf.Tensor[],
+  eps: number,
+): tf.Tensor {
+  const rows = x.size / (x.shape.at(-1) ?? 1);
+  const inputs = [asChannels(dy), asChannels(x), tf.ones([rows]), ...reserves];
+  const [dx] = kernel('FusedBatchNormGradV3', batchNormAttributes(eps, false), inputs, 5);
+  return into(dx as tf.Tensor, (d) => d.reshape(x.shape));
+}
+
+const asChannels = (x: tf.Tensor): tf.Tensor => {
+  const width = x.shape.at(-1) ?? 1;
+  return x.reshape([1, x.size / width, width, 1]);
+};
 
 /**
  * Gradients of `layerNorm`, with the normalisation computed again from its input.
@@ -84,20 +93,8 @@ interface Reversible {
 }
 
 function reversibleNative(x: tf.Tensor, eps: number): Reversible {
-  const width = x.shape.at(-1) ?? 1;
-  const rows = x.size / width;
-  const as = (t: tf.Tensor) => t.reshape([1, rows, width, 1]);
-  const one = tf.ones([rows]);
-  const forward = [as(x), one, tf.zeros([rows]), tf.zeros([0]), tf.zeros([0])];
-  const out = kernel('FusedBatchNormV3', batchNormAttributes(eps, true), forward, 6);
-  return {
-    normalised: into(out[0] as tf.Tensor, (y) => y.reshape(x.shape)),
-    gradient: (dy) => {
-      const inputs = [as(dy), as(x), one, ...out.slice(3)];
-      const parts = kernel('FusedBatchNormGradV3', batchNormAttributes(eps, false), inputs, 5);
-      return into(parts[0] as tf.Tensor, (dx) => dx.reshape(x.shape));
-    },
-  };
+  const [normalised, ...reserves] = normaliseRows(x, eps) as [tf.Tensor, ...tf.Tensor[]];
+  return { normalised, gradient: (dy) => normaliseRowsGradient(x, dy, reserves, eps) };
 }
 
 function reversiblePortable(x: tf.Tensor, eps: number): Reversible {
