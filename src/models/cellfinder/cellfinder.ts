@@ -4,7 +4,7 @@ import { groupNorm, linear, mlpHead, norm, project } from '../linear.js';
 import type { CellFinderConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
 import { gridAnchors, sine1d, sine2d, tokenPositions } from './positions.js';
-import { plainAttention, rowColumnAttention } from './rcda.js';
+import { averagedKeys, plainAttention, rowColumnAttention } from './rcda.js';
 
 const EPS = 1e-5;
 
@@ -24,6 +24,7 @@ export type QueryOutput = {
   readonly firstLayer: tf.Tensor3D;
 };
 
+/** Of positions only what the kind of attention reads, see `axesOf`. */
 interface Positions {
   /** `[B, 1, w, E]` and `[B, h, 1, E]`. */
   readonly row: tf.Tensor;
@@ -72,7 +73,7 @@ export function detectorMemory(
       weights.get('input_proj.0.0.bias'),
     ) as tf.Tensor4D;
     const projected = groupNorm(wide, weights, 'input_proj.0.1', config.groupNormGroups, EPS);
-    const positions = embedPositions(padding, transformer, config.hiddenDim);
+    const positions = embedPositions(padding, transformer, config);
     const axes = axesOf(config);
     let encoded: tf.Tensor4D = projected;
     for (let i = 0; i < config.encLayers; i++) {
@@ -96,7 +97,7 @@ export function queriesFrom(
   return tf.tidy(() => {
     const transformer = weights.scope('transformer');
     const anchors = repeatAnchors(transformer, config);
-    const positions = embedPositions(padding, transformer, config.hiddenDim);
+    const positions = embedPositions(padding, transformer, config);
     return {
       kind: 'queries' as const,
       ...memory,
@@ -119,17 +120,18 @@ const listed = (positions: Positions, axes: readonly Axis[]): tf.Tensor[] =>
 const named = (tensors: readonly tf.Tensor[], axes: readonly Axis[]): Positions =>
   Object.fromEntries(axes.map((axis, i) => [axis, tensors[i]])) as unknown as Positions;
 
-function embedPositions(padding: tf.Tensor3D, weights: Weights, dim: number): Positions {
+function embedPositions(padding: tf.Tensor3D, weights: Weights, config: CellFinderConfig): Positions {
+  const dim = config.hiddenDim;
   const { y, x } = tokenPositions(padding);
   const [batch, height, width] = padding.shape;
   const adapt = (p: tf.Tensor) => adaptPositions(sine1d(p, dim), weights, 'adapt_pos1d');
-  const grid = tf.stack([x.expandDims(1).tile([1, height, 1]), y.expandDims(2).tile([1, 1, width])], -1); // [B, h, w, 2]
-  const both = adaptPositions(sine2d(grid, dim), weights, 'adapt_pos2d').reshape([
-    batch,
-    height * width,
-    dim,
-  ]);
-  return { row: adapt(x).expandDims(1), column: adapt(y).expandDims(2), both };
+  const ofGrid = () => {
+    const grid = tf.stack([x.expandDims(1).tile([1, height, 1]), y.expandDims(2).tile([1, 1, width])], -1); // [B, h, w, 2]
+    return adaptPositions(sine2d(grid, dim), weights, 'adapt_pos2d').reshape([batch, height * width, dim]);
+  };
+  return config.attentionType === 'RCDA'
+    ? named([adapt(x).expandDims(1), adapt(y).expandDims(2)], ['row', 'column'])
+    : named([ofGrid()], ['both']);
 }
 
 const adaptPositions = (p: tf.Tensor, weights: Weights, name: string): tf.Tensor =>
@@ -148,12 +150,12 @@ function encoderLayer(
   let mixed: tf.Tensor;
   if (config.attentionType === 'RCDA') {
     const [row, column] = [x.add(positions.row), x.add(positions.column)];
-    const rows = row.reshape(flat.shape);
+    const keys = averagedKeys(x, positions.row, positions.column);
     const inputs = {
-      queryRow: rows,
+      queryRow: row.reshape(flat.shape),
       queryColumn: column.reshape(flat.shape),
-      keyRow: row,
-      keyColumn: column,
+      keyRow: keys.row,
+      keyColumn: keys.column,
       value: x,
       padding,
     };
@@ -211,10 +213,14 @@ function decode(
   let t: tf.Tensor = content.reshape([1, queries, dim]).tile([batch, 1, 1]);
   const axes = axesOf(config);
   const ownAxes: Axis[] = ['both', ...axes.filter((axis) => axis !== 'both')];
+  const keys: Positions =
+    config.attentionType === 'RCDA'
+      ? { ...positions, ...averagedKeys(memory, positions.row, positions.column) }
+      : positions;
   const layers: tf.Tensor[] = [];
   for (let i = 0; i < config.decLayers; i++) {
     const layer = weights.scope(`decoder_layers.${i}`);
-    const inputs = [t, memory, padding, ...listed(positions, axes), ...listed(position, ownAxes)];
+    const inputs = [t, memory, padding, ...listed(keys, axes), ...listed(position, ownAxes)];
     t = recomputedPart(inputs, layer, ([x, tokens, mask, ...places]) =>
       decoderLayer(
         x as tf.Tensor,
@@ -228,15 +234,10 @@ function decode(
     );
     layers.push(t);
   }
-  const outputs = layers.map((layer) => heads(layer, reference, weights));
-  return {
-    logits: tf.stack(outputs.map((o) => o.logits)) as tf.Tensor4D,
-    boxes: tf.stack(outputs.map((o) => o.boxes)) as tf.Tensor4D,
-    firstLayer: layers[0] as tf.Tensor3D,
-  };
+  return { ...heads(tf.stack(layers), reference, weights), firstLayer: layers[0] as tf.Tensor3D };
 }
 
-/** Class logits `[B, Q, K]` and boxes `[B, Q, 4]` of one layer's queries; the weights are common to all layers. */
+/** Class logits `[L, B, Q, K]` and boxes `[L, B, Q, 4]` of all layers' queries; the weights are common to all layers. */
 function heads(queries: tf.Tensor, reference: tf.Tensor, weights: Weights) {
   const own = [weights.scope('class_embed'), weights.scope('bbox_embed')];
   const [logits, boxes] = recomputedPart([queries, reference], own, ([x, around]) => [
@@ -245,15 +246,19 @@ function heads(queries: tf.Tensor, reference: tf.Tensor, weights: Weights) {
       .add(around as tf.Tensor)
       .sigmoid(),
   ]);
-  return { logits: logits as tf.Tensor, boxes: boxes as tf.Tensor };
+  return { logits: logits as tf.Tensor4D, boxes: boxes as tf.Tensor4D };
 }
 
-/** Self attention of the queries, attention to the image's tokens, feed-forward; each followed by a norm. */
+/**
+ * Self attention of the queries, attention to the image's tokens, feed-forward; each followed by a norm.
+ *
+ * @param keys averaged keys of row-column attention, which all layers share; else the positions of the tokens
+ */
 function decoderLayer(
   queries: tf.Tensor,
   memory: tf.Tensor4D,
   padding: tf.Tensor3D,
-  positions: Positions,
+  keys: Positions,
   position: Positions,
   weights: Weights,
   config: CellFinderConfig,
@@ -268,8 +273,8 @@ function decoderLayer(
     const inputs = {
       queryRow: t.add(position.row),
       queryColumn: t.add(position.column),
-      keyRow: memory.add(positions.row),
-      keyColumn: memory.add(positions.column),
+      keyRow: keys.row,
+      keyColumn: keys.column,
       value: memory,
       padding,
     };
@@ -277,7 +282,7 @@ function decoderLayer(
   } else {
     const flat = memory.reshape([batch, height * width, dim]);
     const mask = padding.reshape([batch, height * width]);
-    mixed = plainAttention(t.add(position.both), flat.add(positions.both), flat, cross, config.nheads, mask);
+    mixed = plainAttention(t.add(position.both), flat.add(keys.both), flat, cross, config.nheads, mask);
   }
   return feedForward(norm(t.add(mixed), weights, 'norm1', EPS), weights);
 }

@@ -12,17 +12,31 @@ export interface RowColumnInputs {
   /** `[B, Q, E]`. */
   readonly queryRow: tf.Tensor;
   readonly queryColumn: tf.Tensor;
-  /** `[B, h, w, E]`. */
+  /** `[B, w, E]` and `[B, h, E]`: averaged over the other axis, see `averagedKeys`. */
   readonly keyRow: tf.Tensor;
   readonly keyColumn: tf.Tensor;
+  /** `[B, h, w, E]`. */
   readonly value: tf.Tensor;
   /** `[B, h, w]`, true where padded. */
   readonly padding: tf.Tensor3D;
 }
 
 /**
+ * Keys of a map `[B, h, w, E]` with the positions of its columns `[B, 1, w, E]` and rows `[B, h, 1, E]`, averaged over the
+ * other axis before they are projected, which is exact and cheaper.
+ */
+export const averagedKeys = (
+  map: tf.Tensor4D,
+  row: tf.Tensor,
+  column: tf.Tensor,
+): { readonly row: tf.Tensor; readonly column: tf.Tensor } => ({
+  row: map.mean(1).add(row.squeeze([1])),
+  column: map.mean(2).add(column.squeeze([2])),
+});
+
+/**
  * Row-column decoupled attention (Wang et al. 2022): one softmax over the columns and one over the rows in place of one
- * over all pixels. Keys are averaged over the other axis before they are projected, which is exact and cheaper.
+ * over all pixels.
  *
  * @returns `[B, Q, E]`
  */
@@ -30,7 +44,7 @@ export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, he
   return tf.tidy(() => {
     const [batch, height, width, dim] = inputs.value.shape as [number, number, number, number];
     const headDim = dim / heads;
-    const part = (x: tf.Tensor, index: number) => inProjection(x, weights, index, dim);
+    const part = inProjections(weights, 5);
     const split = (x: tf.Tensor) => x.reshape([batch, -1, heads, headDim]).transpose([0, 2, 1, 3]); // [B, heads, ., hd]
     const weightsAlong = (query: tf.Tensor, key: tf.Tensor, masked: tf.Tensor) =>
       tf
@@ -48,8 +62,8 @@ export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, he
       .reshape([batch, height])
       .toFloat()
       .mul(MASKED);
-    const alongX = weightsAlong(part(inputs.queryRow, 0), part(inputs.keyRow.mean(1), 2), maskRow); // [B, heads, Q, w]
-    const alongY = weightsAlong(part(inputs.queryColumn, 1), part(inputs.keyColumn.mean(2), 3), maskColumn); // [B, heads, Q, h]
+    const alongX = weightsAlong(part(inputs.queryRow, 0), part(inputs.keyRow, 2), maskRow); // [B, heads, Q, w]
+    const alongY = weightsAlong(part(inputs.queryColumn, 1), part(inputs.keyColumn, 3), maskColumn); // [B, heads, Q, h]
 
     const value = part(inputs.value, 4).reshape([batch, height, width, heads, headDim]);
     const contract = isLean(weights) ? leanContraction : plainContraction;
@@ -102,22 +116,25 @@ export function plainAttention(
     const dim = query.shape.at(-1) as number;
     const headDim = dim / heads;
     const batch = value.shape[0] as number;
-    const split = (x: tf.Tensor, index: number) =>
-      inProjection(x, weights, index, dim)
-        .reshape([x.shape[0] as number, -1, heads, headDim])
-        .transpose([0, 2, 1, 3]);
+    const part = inProjections(weights, 3);
     const bias = padding?.toFloat().mul(MASKED);
     if (isLean(weights)) {
-      const [q, k, v] = [split(query, 0).mul(headDim ** -0.5), split(key, 1), split(value, 2)].map((x) =>
-        x.transpose([0, 1, 3, 2]).reshape([(x.shape[0] as number) * heads, headDim, -1]),
-      ) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+      const channelsFirst = (x: tf.Tensor, index: number) => {
+        const own = part(x, index).transpose([0, 2, 1]);
+        return own.reshape([(own.shape[0] as number) * heads, headDim, -1]) as tf.Tensor3D;
+      };
       const perHead = bias
         ?.expandDims(1)
         .tile([1, heads, 1])
         .reshape([batch * heads, -1]) as tf.Tensor2D | undefined;
-      const mixed = leanAttention(q, k, v, perHead).reshape([batch, dim, -1]).transpose([0, 2, 1]);
-      return linear(mixed, weights, 'out_proj');
+      const scaled = channelsFirst(query, 0).mul(headDim ** -0.5) as tf.Tensor3D;
+      const mixed = leanAttention(scaled, channelsFirst(key, 1), channelsFirst(value, 2), perHead);
+      return linear(mixed.reshape([batch, dim, -1]).transpose([0, 2, 1]), weights, 'out_proj');
     }
+    const split = (x: tf.Tensor, index: number) =>
+      part(x, index)
+        .reshape([x.shape[0] as number, -1, heads, headDim])
+        .transpose([0, 2, 1, 3]);
     let scores = tf.matMul(split(query, 0).mul(headDim ** -0.5), split(key, 1), false, true);
     if (bias !== undefined) scores = scores.add(bias.expandDims(1).expandDims(1));
     const mixed = tf.matMul(scores.softmax(), split(value, 2)).transpose([0, 2, 1, 3]);
@@ -125,8 +142,11 @@ export function plainAttention(
   });
 }
 
-/** Block `index` of the stacked in-projection `[E, blocks * E]`. */
-function inProjection(x: tf.Tensor, weights: Weights, index: number, dim: number): tf.Tensor {
-  const matrix = weights.get('in_proj_weight').slice([0, index * dim], [dim, dim]);
-  return project(x, matrix, weights.get('in_proj_bias').slice([index * dim], [dim]));
+/** The blocks of the stacked in-projection `[E, blocks * E]`, by their index. */
+function inProjections(weights: Weights, blocks: number): (x: tf.Tensor, index: number) => tf.Tensor {
+  const [matrix, bias] = [weights.get('in_proj_weight'), weights.get('in_proj_bias')];
+  // One cut for all blocks: its gradient is put together once, where those of slices are padded and added up.
+  const matrices = tf.split(matrix, blocks, 1);
+  const biases = tf.split(bias, blocks, 0);
+  return (x, index) => project(x, matrices[index] as tf.Tensor, biases[index]);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { rowColumnAttention } from '../../../src/models/cellfinder/rcda.js';
+import { averagedKeys, rowColumnAttention } from '../../../src/models/cellfinder/rcda.js';
 import { Parameters } from '../../../src/models/parameters.js';
 import { tf } from '../../../src/tf/index.js';
 
@@ -21,7 +21,12 @@ test.each([
     const [keyRow, keyColumn, value] = [draw([1, h, w, e], 5), draw([1, h, w, e], 6), draw([1, h, w, e], 7)];
     const padded = Array.from({ length: h * w }, (_, i) => i % w === w - 1);
     const padding = tf.tensor3d(padded, [1, h, w], 'bool');
-    const inputs = { queryRow, queryColumn, keyRow, keyColumn, value, padding };
+    const nowhere = tf.zeros([1, 1, 1, e]);
+    const keys = {
+      keyRow: averagedKeys(keyRow as tf.Tensor4D, nowhere, nowhere).row,
+      keyColumn: averagedKeys(keyColumn as tf.Tensor4D, nowhere, nowhere).column,
+    };
+    const inputs = { queryRow, queryColumn, ...keys, value, padding };
     const actual = rowColumnAttention(inputs, parameters, heads).dataSync();
 
     const part = (x: tf.Tensor, i: number) =>
