@@ -2,7 +2,7 @@ import type { QueryOutput } from '../../models/cellfinder/cellfinder.js';
 import { tf } from '../../tf/index.js';
 import { giou, toCorners } from './boxes.js';
 import { focal } from './focal.js';
-import { MATCHING_COSTS, type MatchingCosts, match, type Targets } from './matching.js';
+import { MATCHING_COSTS, type Match, type MatchingCosts, match, type Targets } from './matching.js';
 
 export interface QueryLossOptions extends MatchingCosts {
   readonly weightCe: number;
@@ -41,61 +41,68 @@ export function queryLosses(
     targets.reduce((sum, t) => sum + t.labels.length, 0),
   );
   return tf.tidy(() => {
-    const named: Record<string, tf.Scalar> = {};
-    let total: tf.Tensor = tf.scalar(0);
-    for (let layer = 0; layer < layers; layer++) {
-      const wanted = new Float32Array(batch * queries * classes);
-      const rows: number[] = [];
-      const boxes: number[] = [];
-      for (let b = 0; b < batch; b++) {
-        const { query, target } = matches[layer * batch + b] as { query: Int32Array; target: Int32Array };
-        for (let i = 0; i < query.length; i++) {
-          const t = target[i] as number;
-          const row = b * queries + (query[i] as number);
-          wanted[row * classes + ((targets[b] as Targets).labels[t] as number)] = 1;
-          rows.push(layer * batch * queries + row);
-          boxes.push(...(targets[b] as Targets).boxes.subarray(4 * t, 4 * t + 4));
-        }
-      }
-      const logits = output.logits
-        .slice([layer, 0, 0, 0], [1, -1, -1, -1])
-        .reshape([batch, queries, classes]);
-      const ce = focal(
-        logits,
-        tf.tensor(wanted, [batch, queries, classes]),
-        options.focalAlpha,
-        options.focalGamma,
-      )
-        .sum()
-        .div(count);
-      const pairs = boxLosses(output.boxes, rows, boxes);
-      const parts = { ce, bbox: pairs.l1.div(count), giou: pairs.giou.div(count) };
-      const suffix = layer === layers - 1 ? '' : `_${layer}`;
-      for (const [name, value] of Object.entries(parts)) named[`loss_${name}${suffix}`] = value.asScalar();
-      total = total
-        .add(parts.ce.mul(options.weightCe))
-        .add(parts.bbox.mul(options.weightBbox))
-        .add(parts.giou.mul(options.weightGiou));
-    }
-    return { ...named, total: total.asScalar() };
+    const { wanted, rows, boxes } = wantedFrom(matches, targets, output.logits.shape);
+    const ce = focal(
+      output.logits,
+      tf.tensor(wanted, [layers, batch, queries, classes]),
+      options.focalAlpha,
+      options.focalGamma,
+    ).sum([1, 2, 3]);
+    const pairs = boxLosses(output.boxes, rows, boxes);
+    const parts = { ce: ce.div(count), bbox: pairs.l1.div(count), giou: pairs.giou.div(count) };
+    const named = Object.entries(parts).flatMap(([name, ofLayers]) =>
+      tf
+        .unstack(ofLayers)
+        .map((value, layer) => [`loss_${name}${layer === layers - 1 ? '' : `_${layer}`}`, value.asScalar()]),
+    );
+    const total = tf.addN([
+      parts.ce.mul(options.weightCe),
+      parts.bbox.mul(options.weightBbox),
+      parts.giou.mul(options.weightGiou),
+    ]);
+    return { ...Object.fromEntries(named), total: total.sum().asScalar() };
   });
 }
 
+/** What the queries of all layers should say: classes `[L, B, Q, K]`, and for every pair its query's row and its box. */
+function wantedFrom(
+  matches: readonly Match[],
+  targets: readonly Targets[],
+  [layers, batch, queries, classes]: readonly [number, number, number, number],
+) {
+  const wanted = new Float32Array(layers * batch * queries * classes);
+  const rows: number[] = [];
+  const boxes: number[] = [];
+  for (const [i, { query, target }] of matches.entries()) {
+    const own = targets[i % batch] as Targets;
+    for (const [k, t] of target.entries()) {
+      const row = i * queries + (query[k] as number);
+      wanted[row * classes + (own.labels[t] as number)] = 1;
+      rows.push(row);
+      boxes.push(...own.boxes.subarray(4 * t, 4 * t + 4));
+    }
+  }
+  return { wanted, rows, boxes };
+}
+
+/** Sums over the pairs of each layer, `[L]`; all layers have equally many. */
 function boxLosses(
   predicted: tf.Tensor4D,
   rows: readonly number[],
   boxes: readonly number[],
 ): { l1: tf.Tensor; giou: tf.Tensor } {
+  const layers = predicted.shape[0];
   if (rows.length === 0) {
     // Zero, but still depending on the boxes: the optimiser then sees gradients of zero, as PyTorch's does.
-    const nothing = predicted.mul(0).sum();
+    const nothing = predicted.mul(0).sum([1, 2, 3]);
     return { l1: nothing, giou: nothing };
   }
   const own = predicted.reshape([-1, 4]).gather(tf.tensor1d(rows as number[], 'int32')) as tf.Tensor2D;
   const truth = tf.tensor2d(boxes as number[], [rows.length, 4]);
+  const overlap = giou(toCorners(own), toCorners(truth)).giou;
   return {
-    l1: own.sub(truth).abs().sum(),
-    giou: tf.sub(1, giou(toCorners(own), toCorners(truth)).giou).sum(),
+    l1: own.sub(truth).abs().reshape([layers, -1]).sum(1),
+    giou: tf.sub(1, overlap).reshape([layers, -1]).sum(1),
   };
 }
 
