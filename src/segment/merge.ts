@@ -41,9 +41,10 @@ export class MaskCanvas {
     const label = this.#quality.push(quality) - 1;
     const data = this.#data;
     const best = this.#best;
-    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, row) => {
-      for (let x = 0, at = y * this.width + x0; x < row.length; x++, at++) {
-        const logit = row[x] as number;
+    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, x1, above, below, weight) => {
+      const rest = 1 - weight;
+      for (let x = x0, at = y * this.width + x0; x < x1; x++, at++) {
+        const logit = Math.fround((above[x] as number) * rest + (below[x] as number) * weight);
         const held = best[at] as number; // the level where there is no cell yet: one comparison for both
         if (!(logit >= held) || (logit === held && !this.#isBetter(quality, data[at] as number))) continue;
         data[at] = label;

@@ -10,47 +10,66 @@ export interface MaskGeometry {
   readonly original: readonly [height: number, width: number];
 }
 
-/** Each output position as a weighted sum of four input positions. */
-interface Taps {
-  readonly index: Int32Array;
+/** One bilinear step along an axis: each output position between two input positions. */
+interface Step {
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  /** Of the high one. */
   readonly weight: Float64Array;
+  /** Whether every output is an input. */
+  readonly isIdentity: boolean;
 }
 
-/** Is given the values of row `y` of the image from column `x0` on; they are overwritten by the next row. */
-export type RowVisitor = (y: number, x0: number, row: Float32Array) => void;
+/**
+ * Is given row `y` of the image between columns `x0` and `x1`: column `x` is `above[x] * (1 - weight) + below[x] * weight`,
+ * left to the visitor since a pass over all pixels that only writes them costs as much as what is done with them.
+ */
+export type RowVisitor = (
+  y: number,
+  x0: number,
+  x1: number,
+  above: Float64Array,
+  below: Float64Array,
+  weight: number,
+) => void;
 
-/** Columns of one row of logits, half open. */
-type Span = readonly [from: number, to: number];
+/** For each row of logits the columns between its first and its last value above a level, half open; `to` 0: none. */
+interface Spans {
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+}
 
 /**
  * Resizes mask logits as SAM does (Kirillov et al. 2023): to the frame, cropped, to the image, each bilinear with
- * half-pixel centres and without antialiasing. Both steps are one separable map of four taps an axis, and only what can
- * exceed a level is computed, row by row: interpolation never exceeds its inputs.
+ * half-pixel centres and without antialiasing. Only what can exceed a level is computed, row by row: interpolation never
+ * exceeds its inputs.
  */
 export class Upscaler {
   readonly geometry: MaskGeometry;
-  readonly #rows: Taps;
-  readonly #columns: Taps;
+  /** Logits to frame, and frame to image. */
+  readonly #rows: readonly [Step, Step];
+  readonly #columns: readonly [Step, Step];
   /** For each column of logits the first output column that it, or one after it, has a part in. */
   readonly #first: Int32Array;
   /** For each the end of those that it, or one before it, has a part in. */
   readonly #end: Int32Array;
-  /** Whether the image has the frame's size, so that two taps say all. */
-  readonly #isSingleStep: boolean;
-  readonly #wide: Float64Array;
-  readonly #row: Float32Array;
+  /** Rows of logits at the image's width, and two neighbouring rows of the frame. */
+  readonly #wide: readonly Float64Array[];
+  readonly #framed: readonly [Float64Array, Float64Array];
+  /** A row of logits at the width of the frame's content. */
+  readonly #frameRow: Float64Array;
 
   constructor(geometry: MaskGeometry) {
     const { side, frame, input, original } = geometry;
     this.geometry = geometry;
-    this.#rows = chained(side, frame[0], input[0], original[0]);
-    this.#columns = chained(side, frame[1], input[1], original[1]);
-    [this.#first, this.#end] = reach(this.#columns, side, original[1]);
-    this.#isSingleStep = [this.#rows, this.#columns].every(({ weight }) =>
-      weight.every((w, k) => k % 4 < 2 || w === 0),
-    );
-    this.#wide = new Float64Array(side * original[1]);
-    this.#row = new Float32Array(original[1]);
+    const steps = (axis: 0 | 1) =>
+      [stepOf(side, frame[axis], input[axis]), stepOf(input[axis], original[axis], original[axis])] as const;
+    [this.#rows, this.#columns] = [steps(0), steps(1)];
+    [this.#first, this.#end] = reach(this.#columns, side);
+    const row = () => new Float64Array(original[1]);
+    this.#wide = Array.from({ length: side }, row);
+    this.#framed = [row(), row()];
+    this.#frameRow = new Float64Array(input[1]);
   }
 
   /**
@@ -61,25 +80,18 @@ export class Upscaler {
   rowsAbove(logits: Float32Array, level: number, visit: RowVisitor): void {
     const { side, original } = this.geometry;
     const spans = spansAbove(logits, side, level);
-    const whole = joined(spans);
-    if (whole === undefined) return;
-    const [left, right] = this.#outputs(whole);
-    const isWide = new Uint8Array(side);
-    const { index, weight } = this.#rows;
+    const [left, right] = this.#outputs(spans, 0, side - 1);
+    if (left >= right) return;
+    const wide = this.#widened(logits, left, right);
+    const framed = this.#mixed(wide, left, right);
+    const [toFrame, toImage] = this.#rows;
     for (let y = 0; y < original[0]; y++) {
-      const taps = index.subarray(y * 4, y * 4 + 4);
-      const own = joined(Array.from(taps, (r) => spans[r]));
-      if (own === undefined) continue;
-      for (const r of taps) {
-        if (isWide[r] === 1) continue;
-        isWide[r] = 1;
-        this.#widen(logits, r, left, right);
-      }
-      const [x0, x1] = this.#outputs(own);
-      if (x1 <= x0) continue; // beyond the content
-      const row = this.#row.subarray(0, x1 - x0);
-      this.#mix(taps, weight.subarray(y * 4, y * 4 + 4), x0, row);
-      visit(y, x0, row);
+      const [a, b] = [toImage.low[y] as number, toImage.high[y] as number];
+      const [low, high] = [toFrame.low[a] as number, toFrame.high[b] as number];
+      const [x0, x1] = this.#outputs(spans, low, high);
+      if (x0 >= x1) continue;
+      if (toImage.isIdentity) visit(y, x0, x1, wide(low), wide(high), toFrame.weight[y] as number);
+      else visit(y, x0, x1, framed(a), framed(b), toImage.weight[y] as number);
     }
   }
 
@@ -87,107 +99,116 @@ export class Upscaler {
   full(logits: Float32Array): Float32Array {
     const [height, width] = this.geometry.original;
     const out = new Float32Array(height * width);
-    this.rowsAbove(logits, Number.NEGATIVE_INFINITY, (y, x0, row) => out.set(row, y * width + x0));
+    this.rowsAbove(logits, Number.NEGATIVE_INFINITY, (y, x0, x1, above, below, weight) => {
+      for (let x = x0; x < x1; x++)
+        out[y * width + x] = (above[x] as number) * (1 - weight) + (below[x] as number) * weight;
+    });
     return out;
   }
 
-  #outputs([from, to]: Span): Span {
-    return [this.#first[from] as number, this.#end[to - 1] as number];
+  /** Columns of the image that rows `low` to `high` of logits may bring above the level. */
+  #outputs({ from, to }: Spans, low: number, high: number): [x0: number, x1: number] {
+    let [first, end] = [this.geometry.side, 0];
+    for (let r = low; r <= high; r++) {
+      first = Math.min(first, from[r] as number);
+      end = Math.max(end, to[r] as number);
+    }
+    return end === 0 ? [0, 0] : [this.#first[first] as number, this.#end[end - 1] as number];
   }
 
-  /** One row of logits at the image's width, from `left` to `right`. */
-  #widen(logits: Float32Array, r: number, left: number, right: number): void {
-    const { side, original } = this.geometry;
-    const { index, weight } = this.#columns;
-    const wide = this.#wide;
-    const from = r * side;
-    if (this.#isSingleStep)
-      for (let x = left, k = 4 * left, o = r * original[1] + left; x < right; x++, k += 4, o++)
-        wide[o] =
-          (logits[from + (index[k] as number)] as number) * (weight[k] as number) +
-          (logits[from + (index[k + 1] as number)] as number) * (weight[k + 1] as number);
-    else
-      for (let x = left, k = 4 * left, o = r * original[1] + left; x < right; x++, k += 4, o++)
-        wide[o] =
-          (logits[from + (index[k] as number)] as number) * (weight[k] as number) +
-          (logits[from + (index[k + 1] as number)] as number) * (weight[k + 1] as number) +
-          (logits[from + (index[k + 2] as number)] as number) * (weight[k + 2] as number) +
-          (logits[from + (index[k + 3] as number)] as number) * (weight[k + 3] as number);
+  /** Rows of logits at the image's width, each made when it is first asked for. */
+  #widened(logits: Float32Array, left: number, right: number): (r: number) => Float64Array {
+    const { side, input } = this.geometry;
+    const [toFrame, toImage] = this.#columns;
+    const isThere = new Uint8Array(side);
+    return (r) => {
+      const row = this.#wide[r] as Float64Array;
+      if (isThere[r] === 1) return row;
+      isThere[r] = 1;
+      if (toImage.isIdentity) interpolate(logits, r * side, toFrame, row, left, right);
+      else {
+        interpolate(logits, r * side, toFrame, this.#frameRow, 0, input[1]);
+        interpolate(this.#frameRow, 0, toImage, row, left, right);
+      }
+      return row;
+    };
   }
 
-  /** The weighted sum of the widened rows. */
-  #mix(taps: Int32Array, weights: Float64Array, x0: number, out: Float32Array): void {
-    const wide = this.#wide;
-    const [a = 0, b = 0, c = 0, d = 0] = Array.from(taps, (r) => r * this.geometry.original[1] + x0);
-    const [wa = 0, wb = 0, wc = 0, wd = 0] = weights;
-    const n = out.length;
-    if (this.#isSingleStep)
-      for (let x = 0; x < n; x++) out[x] = (wide[a + x] as number) * wa + (wide[b + x] as number) * wb;
-    else
-      for (let x = 0; x < n; x++)
-        out[x] =
-          (wide[a + x] as number) * wa +
-          (wide[b + x] as number) * wb +
-          (wide[c + x] as number) * wc +
-          (wide[d + x] as number) * wd;
+  /** Rows of the frame at the image's width. */
+  #mixed(wide: (r: number) => Float64Array, left: number, right: number): (f: number) => Float64Array {
+    const [step] = this.#rows;
+    const held = [-1, -1];
+    return (f) => {
+      const row = this.#framed[f % 2] as Float64Array;
+      if (held[f % 2] === f) return row;
+      held[f % 2] = f;
+      const [above, below] = [wide(step.low[f] as number), wide(step.high[f] as number)];
+      const weight = step.weight[f] as number;
+      for (let x = left; x < right; x++)
+        row[x] = (above[x] as number) * (1 - weight) + (below[x] as number) * weight;
+      return row;
+    };
   }
 }
 
-/** side -> frame, cropped to `input`, -> original. */
-function chained(side: number, frame: number, input: number, original: number): Taps {
-  const index = new Int32Array(original * 4);
-  const weight = new Float64Array(original * 4);
-  for (let i = 0; i < original; i++) {
-    const [a, b, wb] = bilinear(i, input, original);
-    const [a0, a1, wa1] = bilinear(a, side, frame);
-    const [b0, b1, wb1] = bilinear(b, side, frame);
-    index.set([a0, a1, b0, b1], i * 4);
-    weight.set([(1 - wb) * (1 - wa1), (1 - wb) * wa1, wb * (1 - wb1), wb * wb1], i * 4);
+/** One step along a row that begins at `start`: outputs `left` to `right`. */
+function interpolate(
+  row: Float32Array | Float64Array,
+  start: number,
+  { low, high, weight }: Step,
+  out: Float64Array,
+  left: number,
+  right: number,
+): void {
+  for (let x = left; x < right; x++) {
+    const w = weight[x] as number;
+    out[x] =
+      (row[start + (low[x] as number)] as number) * (1 - w) +
+      (row[start + (high[x] as number)] as number) * w;
   }
-  return { index, weight };
 }
 
-/** Two neighbours of output position i and the weight of the second. */
-function bilinear(i: number, from: number, to: number): [number, number, number] {
-  const at = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-  const low = Math.min(Math.floor(at), from - 1);
-  return [low, Math.min(low + 1, from - 1), Math.min(at - low, 1)];
-}
-
-/** For each row of logits the columns between its first and its last value above a level. */
-function spansAbove(logits: Float32Array, side: number, level: number): (Span | undefined)[] {
-  return Array.from({ length: side }, (_, y) => {
-    const end = (y + 1) * side;
-    let from = y * side;
-    while (from < end && !((logits[from] as number) > level)) from++;
-    if (from === end) return undefined;
-    let to = end;
-    while (!((logits[to - 1] as number) > level)) to--;
-    return [from - y * side, to - y * side];
-  });
-}
-
-/** The smallest span that holds all. */
-function joined(spans: readonly (Span | undefined)[]): Span | undefined {
-  let [from, to] = [Number.POSITIVE_INFINITY, 0];
-  for (const span of spans) {
-    if (span === undefined) continue;
-    from = Math.min(from, span[0]);
-    to = Math.max(to, span[1]);
+/** From `from` positions to `to`, of which only the first `count` are wanted. */
+function stepOf(from: number, to: number, count: number): Step {
+  const [low, high] = [new Int32Array(count), new Int32Array(count)];
+  const weight = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const at = Math.max(0, ((i + 0.5) * from) / to - 0.5);
+    const floor = Math.min(Math.floor(at), from - 1);
+    low[i] = floor;
+    weight[i] = Math.min(at - floor, 1);
+    high[i] = at > floor ? Math.min(floor + 1, from - 1) : floor;
   }
-  return to === 0 ? undefined : [from, to];
+  return { low, high, weight, isIdentity: from === to };
 }
 
-/** Taps rise with the output position: see the fields of `Upscaler`. */
-function reach(taps: Taps, side: number, size: number): [first: Int32Array, end: Int32Array] {
+function spansAbove(logits: Float32Array, side: number, level: number): Spans {
+  const from = new Int32Array(side).fill(side);
+  const to = new Int32Array(side);
+  for (let y = 0; y < side; y++) {
+    const [start, end] = [y * side, (y + 1) * side];
+    let i = start;
+    while (i < end && !((logits[i] as number) > level)) i++;
+    if (i === end) continue;
+    from[y] = i - start;
+    i = end;
+    while (!((logits[i - 1] as number) > level)) i--;
+    to[y] = i - start;
+  }
+  return { from, to };
+}
+
+/** Inputs rise with the output position: see the fields of `Upscaler`. */
+function reach([toFrame, toImage]: readonly [Step, Step], side: number): [Int32Array, Int32Array] {
+  const size = toImage.low.length;
   const first = new Int32Array(side).fill(size);
   const end = new Int32Array(side);
   for (let c = 0, x = 0; c < side; c++) {
-    while (x < size && (taps.index[4 * x + 3] as number) < c) x++;
+    while (x < size && (toFrame.high[toImage.high[x] as number] as number) < c) x++;
     first[c] = x;
   }
   for (let c = side - 1, x = size; c >= 0; c--) {
-    while (x > 0 && (taps.index[4 * x - 4] as number) > c) x--;
+    while (x > 0 && (toFrame.low[toImage.low[x - 1] as number] as number) > c) x--;
     end[c] = x;
   }
   return [first, end];

@@ -18,10 +18,12 @@ export type SharedLook = {
 
 /** What a layer's norm of the image needs. */
 export type SharedNorm = {
-  /** `[C, p]`, the common part with its mean over channels taken away. */
-  readonly centred: tf.Tensor2D;
-  /** `[1, p]`, its mean square over channels. */
+  /** `[1, p]`, the common part's mean square over channels, once its mean over them is taken away. */
   readonly squares: tf.Tensor2D;
+  /** For this layer and each before it, twice the mean product of the common part with what its values add: `[1, heads, d, p]`. */
+  readonly seen: tf.Tensor[];
+  /** The same for its `added`: `[1, p]`. */
+  readonly seenAdded: tf.Tensor[];
   /** `[C]`, what every token gets besides: bias of the attention before it and offset of the norm before that. */
   readonly added: tf.Tensor1D;
 };
@@ -44,7 +46,7 @@ export type SharedImage = {
 };
 
 /**
- * A prompt's image tokens, which are never formed: `scale * common + rows^T vectors + offset`. What a prompt adds to the
+ * A prompt's image tokens, which are never formed: `scale * (common + rows^T vectors) + offset`. What a prompt adds to the
  * image are sums of a few vectors (one for each head and token) with the attention's shares as weights, and a norm
  * rescales each pixel, so this form holds through all layers.
  */
@@ -54,6 +56,17 @@ export type PromptedImage = {
   /** `[n, m, p]` and `[n, m, C]`. */
   readonly rows?: tf.Tensor3D;
   readonly vectors?: tf.Tensor3D;
+  readonly layers?: PromptedLayer[];
+};
+
+/** What one layer added. */
+export type PromptedLayer = {
+  /** `[n, heads * t, p]`, its shares over `scale`. */
+  readonly rows: tf.Tensor3D;
+  /** `[n, heads, t, d]`, the tokens' values, of which its vectors are products. */
+  readonly values: tf.Tensor;
+  /** The image's scale before it; 1 when absent. */
+  readonly scale?: tf.Tensor;
 };
 
 /**
@@ -77,6 +90,7 @@ export function sharedImage(
     let base: tf.Tensor = embedding.reshape([height * width, c]);
     let offset: tf.Tensor | undefined;
     const layers: SharedLayer[] = [];
+    let outs: { readonly out: tf.Tensor; readonly added: tf.Tensor }[] = [];
     for (let i = 0; i < config.depth; i++) {
       const w = transformer.scope(`layers.${i}`);
       const toImage = look(base, places, offset, w.scope('cross_attn_token_to_image'), 'k', heads);
@@ -85,7 +99,15 @@ export function sharedImage(
       const added = (offset === undefined ? bias.clone() : bias.add(offset)) as tf.Tensor1D;
       const centred = base.sub(base.mean(1, true));
       const squares = centred.square().mean(1).reshape([1, -1]) as tf.Tensor2D;
-      layers.push({ toImage, toTokens, norm: { centred: centred.transpose(), squares, added } });
+      const matrix = w.get('cross_attn_image_to_token.out_proj.weight');
+      outs = [...outs, { out: matrix, added: added.expandDims(0) }];
+      const twice = centred.mul(2 / c);
+      const seenBy = (x: tf.Tensor) => tf.matMul(x as tf.Tensor2D, twice as tf.Tensor2D, false, true);
+      const seen = outs.map(({ out }) => seenBy(out).reshape([1, heads, -1, height * width]));
+      const seenAdded = outs.map((o) => seenBy(o.added));
+      layers.push({ toImage, toTokens, norm: { squares, seen, seenAdded, added } });
+      const normed = (x: tf.Tensor) => x.sub(x.mean(1, true)).mul(w.get('norm4.weight'));
+      outs = outs.map((o) => ({ out: normed(o.out), added: normed(o.added) }));
       base = centred.mul(w.get('norm4.weight'));
       offset = w.get('norm4.bias');
     }
