@@ -4,7 +4,7 @@
  *
  *   npm run bench -- segment                  300 boxes on 1024 x 1024 with vit_b, 3 rounds
  *   npm run bench -- segment --quick          40 boxes, 1 round
- *   npm run bench -- segment --rounds 5       more rounds; --per-call 16: more boxes a call
+ *   npm run bench -- segment --rounds 5       more rounds; --per-call 32: more boxes a call
  */
 import { cpus } from 'node:os';
 import { Random } from '../src/core/random.js';
@@ -23,7 +23,7 @@ import { median } from './support/pairs.js';
 const isQuick = process.argv.includes('--quick');
 const rounds = option('rounds', isQuick ? 1 : 3);
 const boxCount = isQuick ? 40 : 300;
-const perCall = option('per-call', 8);
+const perCall = option('per-call', 16);
 const side = 1024;
 const random = new Random('bench segment');
 const model = CellSam.create(preset('vit_b'), random);

@@ -39,23 +39,35 @@ export class MaskCanvas {
    */
   add(logits: Float32Array, quality: number): void {
     const label = this.#quality.push(quality) - 1;
-    const data = this.#data;
-    const best = this.#best;
-    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, x1, above, below, weight) => {
-      const rest = 1 - weight;
-      for (let x = x0, at = y * this.width + x0; x < x1; x++, at++) {
-        const logit = Math.fround((above[x] as number) * rest + (below[x] as number) * weight);
-        const held = best[at] as number; // the level where there is no cell yet: one comparison for both
-        if (!(logit >= held) || (logit === held && !this.#isBetter(quality, data[at] as number))) continue;
-        data[at] = label;
-        best[at] = logit;
-      }
-    });
+    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, x1, above, below, weight) =>
+      this.#drawRow(label, y, x0, x1, above, below, weight),
+    );
   }
 
-  /** Of equally probable cells; what is only as high as the level is no cell. */
-  #isBetter(quality: number, owner: number): boolean {
-    return owner !== 0 && quality > (this.#quality[owner] as number);
+  #drawRow(
+    label: number,
+    y: number,
+    x0: number,
+    x1: number,
+    above: Float64Array,
+    below: Float64Array,
+    weight: number,
+  ): void {
+    const best = this.#best.subarray(y * this.width, (y + 1) * this.width);
+    const data = this.#data.subarray(y * this.width, (y + 1) * this.width);
+    const rest = 1 - weight;
+    for (let x = x0; x < x1; x++) {
+      const logit = Math.fround((above[x] as number) * rest + (below[x] as number) * weight);
+      const held = best[x] as number; // the level where there is no cell yet: one comparison for both
+      if (!(logit >= held) || (logit === held && !this.#isBetter(label, data[x] as number))) continue;
+      data[x] = label;
+      best[x] = logit;
+    }
+  }
+
+  /** Whether of equally probable cells the later one is; what is only as high as the level is no cell. */
+  #isBetter(label: number, owner: number): boolean {
+    return owner !== 0 && (this.#quality[label] as number) > (this.#quality[owner] as number);
   }
 
   /** Labels by rank; a cell that lost all its pixels has none. The canvas must not be drawn on afterwards. */

@@ -59,7 +59,7 @@ export const segmentOptions = z.strictObject({
     .min(0)
     .optional()
     .describe('pixels that neighbouring tiles share; an eighth to a quarter of the tile when absent'),
-  promptsPerCall: z.number().int().min(1).default(8).describe('prompts that the decoder takes at once'),
+  promptsPerCall: z.number().int().min(1).default(16).describe('prompts that the decoder takes at once'),
 });
 
 export type SegmentOptions = z.infer<typeof segmentOptions>;
