@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OutputError } from '../core/errors.js';
@@ -21,8 +21,15 @@ export async function claimFolder(folder: string, resume: boolean): Promise<() =
   const has = (file: string) => exists(join(folder, file));
   if (!(await has('config.yaml')) && resume)
     throw new OutputError(`there is no run in ${folder}`, { where: folder, fix: 'check the path' });
-  await mkdir(join(folder, 'checkpoints'), { recursive: true });
-  const release = await lockFolder(folder);
+  const checkpoints = join(folder, 'checkpoints');
+  await mkdir(checkpoints, { recursive: true });
+  const unlock = await lockFolder(folder);
+  const release = async () => {
+    await unlock();
+    if (await has('config.yaml')) return;
+    // The run failed before it began: folders that hold nothing go, others refuse.
+    for (const empty of [checkpoints, folder]) await rmdir(empty).catch(() => undefined);
+  };
   if (resume || !(await has('config.yaml'))) return release;
   await release();
   throw new OutputError(`the run folder ${folder} exists already`, {

@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { JobEvent } from '../../src/core/events.js';
+import { dataOptions } from '../../src/data/options.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { RecordFile } from '../../src/io/tfrecord.js';
 import { trainJob, trainJobOptions } from '../../src/jobs/train.js';
@@ -78,6 +79,16 @@ describe('a training run', () => {
     expect(metrics(stopped)).toEqual(metrics(whole));
     expect(metrics(whole).map((line) => line.step)).toEqual([1, 2, 3, 4, 4, 5, 6, 6]);
     await expect(trainJob(job(whole, 6), '.', false, silent)).rejects.toThrow(/exists already/);
+  });
+
+  test('that fails before it begins leaves no folder behind', async () => {
+    const run = folder();
+    const nowhere = {
+      ...job(run, 2),
+      data: dataOptions.parse({ type: 'dsb2018', root: join(run, 'missing') }),
+    };
+    await expect(trainJob(nowhere, '.', false, silent)).rejects.toThrow(/missing/);
+    expect(existsSync(run)).toBe(false);
   });
 
   test('whose newest checkpoint is damaged goes on from the one before, with a warning', async () => {
