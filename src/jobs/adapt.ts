@@ -52,7 +52,7 @@ export interface AdaptResult {
   readonly before: number;
   readonly after: number;
   readonly interval: readonly [number, number];
-  /** The model to use from now on: the adapted one, or the one that was given. */
+  /** File of the model to use from now on: the adapted one, or the same as the one that was given. */
   readonly model: string;
   readonly seconds: number;
 }
@@ -60,7 +60,7 @@ export interface AdaptResult {
 const GB = 1e9;
 
 /**
- * Adapts a model to a user's annotated images and writes it when it is better on held-out ones.
+ * Adapts a model to a user's annotated images and writes it, or the model as it came where that is better on held-out ones.
  *
  * @throws DataError when nothing can be learnt from the folder, OutputError when the output exists
  */
@@ -115,30 +115,26 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       context,
     );
     const target = join(folder, 'model.safetensors');
-    if (outcome.decision.isKept) {
-      const reference = await baseModel(base);
-      const weights = merge
-        ? model.toArrays()
-        : withFactors(changedFrom(before, model.toArrays()), outcome.factors);
-      const made = `${card.training}; adapted to ${fields.length} images of ${basename(resolve(source))} (${outcome.steps} steps of ${partsOf(options)})`;
-      await saveModelFile(
-        target,
-        weights,
-        {
-          ...card,
-          config: model.config,
-          thresholds: outcome.thresholds,
-          scaling: 'plain', // as it was shown the images here, whatever its base was trained on
-          trainedImages: withImages(
-            card.trainedImages ?? UNKNOWN_IMAGES,
-            fields.map(({ contentHash }) => contentHash),
-          ),
-          training: made,
-        },
-        merge ? {} : { base: reference },
-      );
-    }
-    const result = summarise(outcome, folder, outcome.decision.isKept ? target : base, fields.length);
+    const reference = await baseModel(base);
+    const from = `adapted to ${fields.length} images of ${basename(resolve(source))}`;
+    const { weights, card: own } = outcome.decision.isKept
+      ? {
+          weights: merge ? model.toArrays() : withFactors(changedFrom(before, model.toArrays()), outcome.factors),
+          card: {
+            ...card,
+            config: model.config,
+            thresholds: outcome.thresholds,
+            scaling: 'plain' as const, // as it was shown the images here, whatever its base was trained on
+            trainedImages: withImages(
+              card.trainedImages ?? UNKNOWN_IMAGES,
+              fields.map(({ contentHash }) => contentHash),
+            ),
+            training: `${card.training}; ${from} (${outcome.steps} steps of ${partsOf(options)})`,
+          },
+        }
+      : { weights: merge ? before : new Map(), card }; // the model as it came, so that what uses the file goes on
+    await saveModelFile(target, weights, own, merge ? {} : { base: reference });
+    const result = summarise(outcome, folder, target, fields.length);
     const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
     const { factors: _, ...details } = outcome;
     await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details }, null, 2));

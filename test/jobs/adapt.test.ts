@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { silent } from '../../src/core/events.js';
+import { Random } from '../../src/core/random.js';
+import { adaptJob, adaptJobOptions } from '../../src/jobs/adapt.js';
+import { simulateFields, simulateJobOptions } from '../../src/jobs/simulate.js';
+import { CellSam } from '../../src/models/cellsam.js';
+import { preset } from '../../src/models/presets.js';
+import { thresholdSets } from '../../src/segment/thresholds.js';
+import { changedFrom } from '../../src/weights/base.js';
+import { loadModelFile, saveModelFile } from '../../src/weights/modelFile.js';
+
+const root = mkdtempSync(join(tmpdir(), 'adapt-job-'));
+const images = join(root, 'images');
+const untrained = join(root, 'untrained.safetensors');
+const context = { emit: silent };
+const fast = { model: untrained, steps: 1, views: 2, folds: 2, scales: [1], parts: ['detector'] };
+const job = (folder: string, more: object = {}) => adaptJobOptions.parse({ folder, ...fast, ...more });
+
+beforeAll(async () => {
+  const tiny = preset('tiny');
+  const model = CellSam.create({ ...tiny, vit: { ...tiny.vit, imgSize: 64 } }, new Random(1));
+  const { config } = model;
+  const card = { config, thresholds: thresholdSets.paper, training: 'none', licence: 'Apache-2.0' };
+  await saveModelFile(untrained, model.toArrays(), card);
+  model.dispose();
+  await simulateFields(simulateJobOptions.parse({ out: images, count: 2, side: 64 }), context);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+test('where adaptation does not help, the file written is the model as it came, and small', async () => {
+  const out = join(root, 'kept');
+  const result = await adaptJob(job(images, { out }), context);
+  expect([result.isKept, result.model]).toEqual([false, join(out, 'model.safetensors')]);
+  expect(statSync(result.model).size).toBeLessThan(10_000);
+  const [before, after] = await Promise.all([untrained, result.model].map((path) => loadModelFile(path)));
+  if (before === undefined || after === undefined) throw new Error('not loaded');
+  expect(changedFrom(before.model.toArrays(), after.model.toArrays()).size).toBe(0);
+  expect(after.card).toEqual(before.card);
+  before.model.dispose();
+  after.model.dispose();
+  expect(JSON.parse(readFileSync(join(out, 'adapt.json'), 'utf8')).isKept).toBe(false);
+  expect(existsSync(join(out, 'report.html'))).toBe(true);
+  await expect(adaptJob(job(images, { out }), context)).rejects.toThrow(/holds an adaptation already/);
+});
+
+test('a folder without masks is a clear error, and nothing is written', async () => {
+  const empty = join(root, 'empty');
+  mkdirSync(empty);
+  const out = join(root, 'nothing');
+  await expect(adaptJob(job(empty, { out }), context)).rejects.toThrow(/holds no annotated images/);
+  expect(existsSync(out)).toBe(false);
+});
