@@ -71,7 +71,8 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
     const before = rounds.flatMap((round) => round.before);
     const after = await scoresAfter(request, rounds, best, restore, context);
     const f1s = (scores: readonly AdaptScore[]) => scores.map((score) => score.f1);
-    const gain = gainOf(f1s(before), f1s(after), random.split('gain'));
+    const isSingle = fields.filter(({ boxes }) => boxes.count > 0).length === 1;
+    const gain = gainOf(f1s(before), f1s(after), isSingle ? 1 : before.length);
     const decision = decide(gain, meanOf(f1s(after)));
     restore();
     let learnt: Awaited<ReturnType<typeof learnFrom>> = { steps: 0, factors: new Map() };

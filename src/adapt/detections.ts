@@ -14,15 +14,23 @@ import { type FixedView, fixedViews } from './views.js';
 /** Tiles that the network sees at once. */
 const BATCH = 4;
 /** Tiles of all fields of a fold together, at most. */
-const TILES = 24;
+const TILES = 36;
+/** Gauged sizes of other images are wrong by such shares now and then (docs/adapt.md), and the detector has to bear it. */
+const MAGNIFICATIONS = [0.7, 1, 1.4] as const;
 
-/** Tiles of fields at the magnification that the model knows best, as the detector is scored on them. */
+/** Tiles of fields about the magnification that the model knows best, as the detector is scored on them. */
 export function scoringTiles(
   model: CellSam,
   { objectSide }: Thresholds,
   fields: readonly AnnotatedField[],
 ): FixedView[] {
-  const plan = { side: model.config.vit.imgSize, scales: [1], objectSide, limit: TILES, isUpright: true };
+  const plan = {
+    side: model.config.vit.imgSize,
+    scales: MAGNIFICATIONS,
+    objectSide,
+    limit: TILES,
+    isUpright: true,
+  };
   return fixedViews(fields, plan, new Random('scoring tiles'));
 }
 

@@ -14,6 +14,7 @@ import type { Fold } from './folds.js';
 import { type LearnRequest, learn } from './learn.js';
 import type { AdaptOptions } from './options.js';
 import { type AdaptScore, meanOf, scoreAtSizes } from './score.js';
+import { shareOf, shrinkTowards, shrunkFactors } from './shrink.js';
 import type { Trained } from './trained.js';
 import { fixedViews } from './views.js';
 
@@ -159,7 +160,7 @@ function copyOf({ parameters }: CellSam, trained: Trained): ReadonlyMap<string, 
 const sizeOf = ({ parameters }: CellSam, trained: Trained): number =>
   namesOf(trained).reduce((sum, name) => sum + parameters.get(name).size, 0);
 
-/** Learning from fields with all that the options say. */
+/** Learning from fields with all that the options say; what is learnt from few images is taken over in part. */
 export async function learnFrom(
   request: AdaptRequest,
   fields: readonly AnnotatedField[],
@@ -181,21 +182,38 @@ export async function learnFrom(
   const learnt = (names: readonly string[]) => (hasMasks ? names : names.filter((n) => !MASKS_ONLY.test(n)));
   const [names, adapted] = [learnt(trained.names), learnt(trained.adapted)];
   const all = [...names, ...adapted];
-  return learn({
-    model,
-    views,
-    trained: names,
-    lowRank: { names: adapted, rank: trained.rank },
-    usesMasks: hasMasks && trained.usesMasks,
-    boundary: boundaryOf(model, all, hasMasks && trained.usesMasks),
-    cache,
-    steps: options.steps,
-    batchSize: options.batchSize,
-    learningRate: options.learningRate,
-    hooks: [progressHook(options.steps, context)],
-    signal: context.signal,
-    ...extra,
-  });
+  const before = new Map(all.map((name) => [name, model.parameters.get(name).clone()]));
+  const taken = shareOf(fields.length);
+  const { look = { at: [], run: async () => undefined } } = extra;
+  const shrunk = {
+    at: look.at,
+    run: (share: number) => {
+      shrinkTowards(model, before, taken);
+      return look.run(share);
+    },
+  };
+  try {
+    const learnt = await learn({
+      model,
+      views,
+      trained: names,
+      lowRank: { names: adapted, rank: trained.rank },
+      usesMasks: hasMasks && trained.usesMasks,
+      boundary: boundaryOf(model, all, hasMasks && trained.usesMasks),
+      cache,
+      steps: options.steps,
+      batchSize: options.batchSize,
+      learningRate: options.learningRate,
+      hooks: [progressHook(options.steps, context)],
+      signal: context.signal,
+      ...extra,
+      look: shrunk,
+    });
+    shrinkTowards(model, before, taken);
+    return { steps: learnt.steps, factors: shrunkFactors(learnt.factors, taken) };
+  } finally {
+    tf.dispose([...before.values()]);
+  }
 }
 
 function progressHook(total: number, { emit }: JobContext): Hook {

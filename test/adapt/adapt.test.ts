@@ -11,6 +11,7 @@ import { foldsOf } from '../../src/adapt/folds.js';
 import { learn } from '../../src/adapt/learn.js';
 import { adaptOptions } from '../../src/adapt/options.js';
 import { bestChoice, type Round } from '../../src/adapt/rounds.js';
+import { shareOf, shrinkTowards, shrunkFactors } from '../../src/adapt/shrink.js';
 import { fixedViews } from '../../src/adapt/views.js';
 import { silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
@@ -166,13 +167,62 @@ test('images without cells are learnt from beside the only one with cells', () =
 describe('the decision', () => {
   const judge = (before: number[], after: number[]) => {
     const mean = after.reduce((a, b) => a + b, 0) / after.length;
-    return decide(gainOf(before, after, new Random(0)), mean);
+    return decide(gainOf(before, after), mean);
   };
-  test('a clear gain is kept, a loss, chance and labels that fit nothing are not', () => {
+  test('a gain is kept; a loss, chance and labels that fit nothing are not', () => {
     expect(judge([0.3, 0.4, 0.2, 0.5], [0.6, 0.6, 0.5, 0.7]).isKept).toBe(true);
     expect(judge([0.6, 0.6, 0.5], [0.5, 0.6, 0.5]).why).toMatch(/did not help/);
-    expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.1, 0.9, 0.3]).why).toMatch(/chance/);
+    expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.05, 0.55, 0.28]).why).toMatch(/chance/);
     expect(judge([0, 0, 0], [0.03, 0.05, 0.02]).why).toMatch(/labels belong/);
+  });
+
+  test('few images do not make it surer than the usual spread of gains, and more images do', () => {
+    const gains = (n: number) =>
+      gainOf(
+        Array.from({ length: n }, () => 0.5),
+        Array.from({ length: n }, () => 0.55),
+      );
+    const [few, many] = [gains(2), gains(40)];
+    expect(few.mean).toBeCloseTo(0.05, 12);
+    // With no spread of their own: 0.12 of four images more, shared out over 2 - 1 + 4.
+    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 5 / 2), 12);
+    expect(few.low).toBeLessThan(0);
+    expect(many.low).toBeGreaterThan(0);
+    expect(many.certainty).toBeGreaterThan(few.certainty);
+  });
+
+  test('the halves of one image tell as much as one image', () => {
+    const half = gainOf([0.5, 0.5], [0.55, 0.6], 1);
+    expect(half.high - half.mean).toBeCloseTo(1.96 * 0.12, 12);
+    expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.55, 0.6]).certainty);
+  });
+});
+
+describe('what is learnt from few images', () => {
+  test('is taken over in part, adapters too', () => {
+    const own = copyOf(model);
+    const name = 'cellfinder.decode_head.dense.score.weight';
+    const before = own.parameters.get(name).clone();
+    tf.tidy(() => own.parameters.assign(name, before.add(4)));
+    shrinkTowards(own, new Map([[name, before]]), 0.25);
+    const [from, to] = [before, own.parameters.get(name)].map((t) => [...t.dataSync()]);
+    for (const [i, value] of (from ?? []).entries()) expect(to?.[i]).toBeCloseTo(value + 1, 5);
+    before.dispose();
+    own.dispose();
+    const array = (data: number[], shape: number[]) => ({
+      shape,
+      dtype: 'float32' as const,
+      data: Float32Array.from(data),
+    });
+    const factors = new Map([['w', { down: array([1, 2], [2, 1]), up: array([3, 4], [1, 2]) }]]);
+    expect(shrunkFactors(factors, 0.5).get('w')).toEqual({
+      down: array([1, 2], [2, 1]),
+      up: array([1.5, 2], [1, 2]),
+    });
+  });
+
+  test('counts more the more images there are', () => {
+    expect([1, 4].map(shareOf)).toEqual([1 / 2, 4 / 5]);
   });
 });
 

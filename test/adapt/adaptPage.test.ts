@@ -2,13 +2,12 @@ import { expect, test } from '@jest/globals';
 import type { AdaptOutcome } from '../../src/adapt/adapt.js';
 import { adaptPage } from '../../src/adapt/adaptPage.js';
 import { decide, gainOf } from '../../src/adapt/decide.js';
-import { Random } from '../../src/core/random.js';
 
 const score = (id: string, f1: number) => ({ id, f1, tp: 1, fp: 2, fn: 3 });
 
 /** An outcome with these F1 before and after. */
 function outcome(before: readonly number[], after: readonly number[]): AdaptOutcome {
-  const gain = gainOf(before, after, new Random('page'));
+  const gain = gainOf(before, after);
   const mean = after.reduce((a, b) => a + b, 0) / after.length;
   return {
     decision: decide(gain, mean),

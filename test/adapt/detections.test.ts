@@ -26,14 +26,16 @@ test('scores of boxes rise and fall with the threshold as those of masks do, and
   model.dispose();
 });
 
-test('tiles are upright, at the size that the model knows, and cover the field', async () => {
+test('tiles are upright, at the size that the model knows and about it, and cover the field', async () => {
   const { model, card } = await loadModelFile(shippedModel);
   const [field] = annotatedFields([simulate({ modality: 'fluorescence', side: 400, seed: 5 })]);
   if (field === undefined || card.thresholds === undefined) throw new Error('no field');
   const tiles = scoringTiles(model, card.thresholds, [field]);
   const zoom = (card.thresholds.objectSide ?? 1) / field.objectSide;
-  const across = Math.ceil((400 - 256 / zoom) / (0.75 * (256 / zoom))) + 1;
-  expect(tiles).toHaveLength(Math.min(24, across ** 2));
+  const across = (scale: number) =>
+    400 <= 256 / scale ? 1 : Math.ceil((400 - 256 / scale) / (0.75 * (256 / scale))) + 1;
+  const count = [0.7, 1, 1.4].reduce((sum, size) => sum + across(zoom * size) ** 2, 0);
+  expect(tiles).toHaveLength(Math.min(36, count));
   model.dispose();
 });
 
