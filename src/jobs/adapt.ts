@@ -119,7 +119,9 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
     const from = `adapted to ${fields.length} images of ${basename(resolve(source))}`;
     const { weights, card: own } = outcome.decision.isKept
       ? {
-          weights: merge ? model.toArrays() : withFactors(changedFrom(before, model.toArrays()), outcome.factors),
+          weights: merge
+            ? model.toArrays()
+            : withFactors(changedFrom(before, model.toArrays()), outcome.factors),
           card: {
             ...card,
             config: model.config,
