@@ -144,7 +144,7 @@ console.log(
 );
 try {
   const embedding = await engine.encode(image, 1);
-  const own = embedding.encoded.embedding;
+  const own = embedding.masks();
   await engine.decode(embedding, [boxes.slice(0, perCall)]);
   for (let round = 0; round < rounds; round++) {
     console.log(`round ${round + 1}`);

@@ -132,6 +132,19 @@ export class CellSam {
     };
   }
 
+  /** `[B, h, w, C]`, what masks are made of, alone. */
+  encodeForMasks(images: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() =>
+      neck(vitTokens(images, this.imageEncoder, this.config.vit).tokens, this.imageEncoder.scope('neck')),
+    );
+  }
+
+  /** What the detector reads, alone. */
+  encodeForDetector(images: tf.Tensor4D): Pick<Encoded, 'detectorTokens' | 'stem'> {
+    const { tokens, stem } = vitTokens(images, this.detectorEncoder, this.config.vit);
+    return { detectorTokens: tokens, ...(stem === undefined ? {} : { stem }) };
+  }
+
   /**
    * Finds cells in encoded images.
    *

@@ -22,7 +22,7 @@ export interface Engine {
   /** How images become numbers: as this project trains, or as the released model wants them; plain when absent. */
   readonly scaling?: Scaling;
   /**
-   * @param images `[B, S, S, 3]`, normalised
+   * @param images `[B, S, S, 3]`, normalised; not to be changed before the embedding is released
    * @param detectorImages what a detector with its own encoder sees; the same when absent
    */
   encode(images: Float32Array, batch: number, detectorImages?: Float32Array): Promise<Embedding>;

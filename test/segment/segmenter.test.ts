@@ -10,6 +10,7 @@ import { CellSegmenter } from '../../src/segment/loadCellSam.js';
 import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
 import { Segmenter } from '../../src/segment/segmenter.js';
 import { tf } from '../../src/tf/index.js';
+import { twoEncoderConfig } from '../support/tinyModel.js';
 
 const random = new Random('segmenter');
 const model = CellSam.create(preset('tiny'), random);
@@ -54,6 +55,24 @@ describe('the segmenter', () => {
     expect((await segmenter.segment(black)).count).toBe(0);
     expect((await segmenter.segment(black, { prompts: pointAndMask() })).labels.data).toHaveLength(1200);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('of two encoders the one for masks is left out where nothing was found', async () => {
+    const two = CellSam.create(twoEncoderConfig(), random);
+    const encode = two.encodeForMasks.bind(two);
+    let calls = 0;
+    two.encodeForMasks = (images) => {
+      calls++;
+      return encode(images);
+    };
+    const before = tf.memory().numTensors;
+    const own = new Segmenter(new TensorFlowEngine(two), { boxThreshold: 1 });
+    expect((await own.segment(picture(30, 40))).count).toBe(0);
+    expect(calls).toBe(0);
+    await own.segment(picture(30, 40), { boxes: boxesFrom([[5, 5, 20, 20]]) });
+    expect(calls).toBe(1);
+    expect(tf.memory().numTensors).toBe(before);
+    two.dispose();
   });
 
   test('the detector’s path runs to the end and scores fall into 0..1', async () => {

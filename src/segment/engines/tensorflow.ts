@@ -1,15 +1,18 @@
 import { scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
-import { type CellSam, disposeEncoded, type Encoded } from '../../models/cellsam.js';
+import { type CellSam, type DetectorInputs, disposeEncoded } from '../../models/cellsam.js';
 import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
 import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import { disposeShared, type SharedImage, sharedImage } from '../../models/sam/sharedImage.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
-import { tf } from '../../tf/index.js';
+import { into, tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
 import type { Embedding, Engine, Scaling } from '../engine.js';
 
 interface TensorEmbedding extends Embedding {
-  readonly encoded: Encoded;
+  readonly detector: DetectorInputs;
+  /** `[B, h, w, C]`. With two encoders made when it is first asked for: an image without cells needs none. */
+  readonly masks: () => tf.Tensor4D;
+  readonly free: () => void;
   /** What all prompts of an image without a mask have in common, once the first of them came; by image. */
   readonly shared: (SharedImage | undefined)[];
 }
@@ -46,17 +49,44 @@ export class TensorFlowEngine implements Engine {
 
   async encode(images: Float32Array, batch: number, detectorImages?: Float32Array): Promise<TensorEmbedding> {
     const tensor = (data: Float32Array) => tf.tensor4d(data, [batch, this.side, this.side, 3]);
-    const inputs = detectorImages === undefined ? [tensor(images)] : [tensor(images), tensor(detectorImages)];
+    const hasTwo = this.#model.config.layout === 'two';
+    const seen = tensor(hasTwo ? (detectorImages ?? images) : images);
     try {
-      const encoded = this.#model.encode(inputs[0] as tf.Tensor4D, inputs[1]);
-      return { batch, encoded, shared: [] };
+      return hasTwo ? this.#encodeTwice(batch, seen, () => tensor(images)) : this.#encodeOnce(batch, seen);
     } finally {
-      tf.dispose(inputs);
+      seen.dispose();
     }
   }
 
+  #encodeOnce(batch: number, images: tf.Tensor4D): TensorEmbedding {
+    const encoded = this.#model.encode(images);
+    return {
+      batch,
+      detector: encoded,
+      masks: () => encoded.embedding,
+      free: () => disposeEncoded(encoded),
+      shared: [],
+    };
+  }
+
+  #encodeTwice(batch: number, detectorImages: tf.Tensor4D, images: () => tf.Tensor4D): TensorEmbedding {
+    const detector = this.#model.encodeForDetector(detectorImages);
+    let embedding: tf.Tensor4D | undefined;
+    const masks = () => {
+      embedding ??= into(images(), (x) => this.#model.encodeForMasks(x as tf.Tensor4D)) as tf.Tensor4D;
+      return embedding;
+    };
+    const free = () => {
+      tf.dispose([detector.detectorTokens, ...Object.values(detector.stem ?? {})]);
+      embedding?.dispose();
+    };
+    return { batch, detector, masks, free, shared: [] };
+  }
+
   async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
-    const { scores, boxes } = tf.tidy(() => scoredBoxes(this.#model.detect(encodedOf(embedding)), this.side));
+    const { scores, boxes } = tf.tidy(() =>
+      scoredBoxes(this.#model.detect((embedding as TensorEmbedding).detector), this.side),
+    );
     try {
       const [values, xyxy] = await Promise.all([scores.data<'float32'>(), boxes.data<'float32'>()]);
       return candidates(values, xyxy, embedding.batch, !this.hasDynamicThreshold, sameCell);
@@ -93,6 +123,7 @@ export class TensorFlowEngine implements Engine {
       this.maskSide,
     );
     const { maskDecoder, promptEncoder, config } = this.#model;
+    embedding.masks(); // made here, since a tidy would take it
     const isPlain = 'masks' in request || config.promptEncoder.boxAsMask;
     const shared = isPlain ? undefined : this.#shared(embedding, image);
     const { masks, iou } = tf.tidy(() => {
@@ -128,7 +159,7 @@ export class TensorFlowEngine implements Engine {
   release(embedding: Embedding): void {
     for (const shared of (embedding as TensorEmbedding).shared)
       if (shared !== undefined) disposeShared(shared);
-    disposeEncoded(encodedOf(embedding));
+    (embedding as TensorEmbedding).free();
   }
 
   dispose(): void {
@@ -137,12 +168,8 @@ export class TensorFlowEngine implements Engine {
 }
 
 /** One image of a batch, `[1, h, w, C]`. */
-function imageOf({ encoded }: TensorEmbedding, image: number): tf.Tensor4D {
-  return encoded.embedding.slice([image, 0, 0, 0], [1, -1, -1, -1]);
-}
-
-function encodedOf(embedding: Embedding): Encoded {
-  return (embedding as TensorEmbedding).encoded;
+function imageOf({ masks }: TensorEmbedding, image: number): tf.Tensor4D {
+  return masks().slice([image, 0, 0, 0], [1, -1, -1, -1]);
 }
 
 /** Tensors of prompts that are all of one kind; points are filled up with "no point". */
