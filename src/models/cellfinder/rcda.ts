@@ -48,7 +48,7 @@ export function rowColumnAttention(inputs: RowColumnInputs, weights: Weights, he
     const split = (x: tf.Tensor) => x.reshape([batch, -1, heads, headDim]).transpose([0, 2, 1, 3]); // [B, heads, ., hd]
     const weightsAlong = (query: tf.Tensor, key: tf.Tensor, masked: tf.Tensor) =>
       tf
-        .matMul(split(query).mul(headDim ** -0.5), split(key), false, true)
+        .matMul(split(query), split(key.mul(headDim ** -0.5)), false, true) // there are far fewer keys than queries
         .add(masked.expandDims(1).expandDims(1))
         .softmax();
 

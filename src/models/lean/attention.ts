@@ -69,7 +69,8 @@ export function leanAttention(q: T3, k: T3, v: T3, bias?: tf.Tensor2D): T3 {
 
 /** Some of the attentions. */
 function of<T extends T3 | undefined>(x: T, { from, size }: Range): T {
-  return (x === undefined ? undefined : x.slice([from, 0, 0], [size, -1, -1])) as T;
+  if (x === undefined || size === x.shape[0]) return x;
+  return x.slice([from, 0, 0], [size, -1, -1]) as T;
 }
 
 /**

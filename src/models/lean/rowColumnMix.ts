@@ -1,7 +1,10 @@
 import { accumulate, into, jointOp, product, tf } from '../../tf/index.js';
-import { groupsOf, joined, type Range } from './chunkedAttention.js';
+import { groupsOf, joined, MAX_SCORES, type Range } from './chunkedAttention.js';
 
 type T3 = tf.Tensor3D;
+
+/** Sums over one axis up to this size, 32 MiB, stay for the backward pass, which then saves a fifth of its products. */
+const KEPT = 2 ** 23;
 
 /**
  * `sum over x and y of first[q, x] second[q, y] values[x, y]` for b independent attentions, some queries at a time: the
@@ -14,24 +17,25 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
   return jointOp(
     { first, second, values },
     (save) => {
-      save([first, second, values]);
-      return overGroups(first, values, (range, group) =>
+      const kept: tf.Tensor[] = [];
+      const mixed = overGroups(first, values, (range, group) =>
         tf.tidy(() => {
           const weights = cut(second, group, range);
           const [b, q, across] = weights.shape;
           const partial = partialSums(cut(first, group, range), of(values, group), across);
-          const row = weights.reshape([b * q, 1, across]);
-          return into(
-            partial,
-            (p) => product(row, p),
-            (mixed) => mixed.reshape([b, q, -1]),
+          if (isKept(first, values)) kept.push(tf.keep(partial));
+          return into(product(weights.reshape([b * q, 1, across]), partial), (x) =>
+            x.reshape([b, q, -1]),
           ) as T3;
         }),
       );
+      save([first, second, values, ...kept]);
+      tf.dispose(kept);
+      return mixed;
     },
     (dys, saved) => {
-      const [f, s, v] = saved as [T3, T3, T3];
-      const parts = groups(f, v).map((group) => groupGradients(f, s, v, dys[0] as T3, group));
+      const [f, s, v, ...kept] = saved as [T3, T3, T3, ...tf.Tensor[]];
+      const parts = groups(f, v).map((group, i) => groupGradients(f, s, v, dys[0] as T3, group, kept[i]));
       return {
         first: joined(
           parts.map((p) => p.first),
@@ -50,12 +54,19 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
   );
 }
 
+/** Whether all sums over one axis are small enough, and each group makes its own at once. */
+const isKept = (first: T3, values: T3): boolean => {
+  const each = first.shape[1] * values.shape[2];
+  return first.shape[0] * each <= KEPT && each <= MAX_SCORES;
+};
+
 function groupGradients(
   first: T3,
   second: T3,
   values: T3,
   dy: T3,
   group: Range,
+  kept: tf.Tensor | undefined,
 ): { first: T3; second: T3; values: T3 } {
   return tf.tidy(() => {
     const table = of(values, group);
@@ -68,7 +79,7 @@ function groupGradients(
       const [column, row] = [d.reshape([b * q, -1, 1]), d.reshape([b * q, 1, -1])];
       dSecond.push(
         into(
-          partialSums(f, table, across),
+          kept?.clone() ?? partialSums(f, table, across),
           (p) => product(p, column),
           (x) => x.reshape([b, q, across]),
         ) as T3,

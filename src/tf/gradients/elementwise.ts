@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { isNative } from '../backend.js';
 import { attributes as a, kernel } from '../ops/kernel.js';
 import { sumTo } from './sumTo.js';
@@ -39,6 +39,25 @@ export const multiplyGradient: tf.GradConfig = {
     return {
       a: () => sumTo(d.mul(right), left.shape),
       b: () => sumTo(d.mul(left), right.shape),
+    };
+  },
+};
+
+/** Divided before it is spread out, not after. */
+export const meanGradient: tf.GradConfig = {
+  kernelName: 'Mean',
+  inputsToSave: ['x'],
+  gradFunc: (dy, saved, attributes) => {
+    const [x] = saved as [tf.Tensor];
+    const axes = tf.util.parseAxisParam((attributes as unknown as { axis: number[] }).axis, x.shape);
+    const shape = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
+    const count = x.shape.reduce((n, size, i) => (axes.includes(i) ? n * size : n), 1);
+    return {
+      x: () =>
+        (dy as tf.Tensor)
+          .div(count)
+          .reshape(shape)
+          .tile(x.shape.map((size, i) => (axes.includes(i) ? size : 1))),
     };
   },
 };

@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { batchMatMulGradient } from './batchMatMul.js';
-import { addGradient, multiplyGradient, reluGradient, subtractGradient } from './elementwise.js';
+import {
+  addGradient,
+  meanGradient,
+  multiplyGradient,
+  reluGradient,
+  subtractGradient,
+} from './elementwise.js';
 import { resizeBilinearGradient } from './resizeBilinear.js';
 import { tileGradient } from './tile.js';
 
@@ -8,6 +14,7 @@ import { tileGradient } from './tile.js';
 const CORRECTED: readonly tf.GradConfig[] = [
   addGradient,
   batchMatMulGradient,
+  meanGradient,
   multiplyGradient,
   reluGradient,
   resizeBilinearGradient,

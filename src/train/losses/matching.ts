@@ -32,9 +32,9 @@ export function matchingCost(
   const ofClass = classCosts(logits);
   const cost = new Float64Array(queries * n);
   for (let q = 0; q < queries; q++) {
-    for (let j = 0; j < n; j++)
-      cost[q * n + j] = costs.costClass * (ofClass[q * classes + (targets.labels[j] as number)] as number);
-    addBoxCosts(cost.subarray(q * n, (q + 1) * n), boxes.subarray(4 * q, 4 * q + 4), targets.boxes, costs);
+    const own = cost.subarray(q * n, (q + 1) * n);
+    const named = ofClass.subarray(q * classes, (q + 1) * classes);
+    fillCosts(own, named, boxes.subarray(4 * q, 4 * q + 4), targets, costs);
   }
   return cost;
 }
@@ -66,28 +66,29 @@ const classCosts = (logits: Float32Array): Float64Array =>
     return 0.25 * (1 - p) ** 2 * -Math.log(p + 1e-8) - 0.75 * p ** 2 * -Math.log(1 - p + 1e-8);
   });
 
-/** Adds one query's L1 and GIoU costs for every object: millions of pairs in a step, hence without calls and arrays. */
-function addBoxCosts(
+/** One query's costs for every object: millions of pairs in a step, hence without calls, arrays and branches. */
+function fillCosts(
   cost: Float64Array,
+  ofClass: Float64Array,
   query: Float32Array,
-  objects: Float32Array,
-  { costBbox, costGiou }: MatchingCosts,
+  { boxes, labels }: Targets,
+  { costClass, costBbox, costGiou }: MatchingCosts,
 ): void {
   const [x, y, width, height] = query as unknown as [number, number, number, number];
-  const [left, right, top, bottom] = [x - width / 2, x + width / 2, y - height / 2, y + height / 2];
   for (let j = 0; j < cost.length; j++) {
-    const ox = objects[4 * j] as number;
-    const oy = objects[4 * j + 1] as number;
-    const ow = objects[4 * j + 2] as number;
-    const oh = objects[4 * j + 3] as number;
-    const l1 = Math.abs(x - ox) + Math.abs(y - oy) + Math.abs(width - ow) + Math.abs(height - oh);
-    const across = Math.min(right, ox + ow / 2) - Math.max(left, ox - ow / 2);
-    const down = Math.min(bottom, oy + oh / 2) - Math.max(top, oy - oh / 2);
+    const dx = Math.abs(x - (boxes[4 * j] as number));
+    const dy = Math.abs(y - (boxes[4 * j + 1] as number));
+    const w = boxes[4 * j + 2] as number;
+    const h = boxes[4 * j + 3] as number;
+    const [dw, dh] = [Math.abs(width - w), Math.abs(height - h)];
+    // Of two intervals: what they share, or minus what lies between them, is all but the further half of their ends.
+    const across = (width + w) / 2 - Math.max(dx, dw / 2);
+    const down = (height + h) / 2 - Math.max(dy, dh / 2);
     const overlap = across > 0 && down > 0 ? across * down : 0;
-    const union = width * height + ow * oh - overlap;
-    // Sides of the hull are the sums of both boxes' sides less what they share, or plus what lies between them.
-    const hull = (width + ow - across) * (height + oh - down);
+    const union = width * height + w * h - overlap;
+    const hull = (width + w - across) * (height + h - down);
     const giou = overlap / union - (hull - union) / hull;
-    cost[j] = (cost[j] as number) + costBbox * l1 - costGiou * giou;
+    const named = ofClass[labels[j] as number] as number;
+    cost[j] = costClass * named + costBbox * (dx + dy + dw + dh) - costGiou * giou;
   }
 }

@@ -46,6 +46,22 @@ describe('gradients of elementwise operations', () => {
     });
   });
 
+  test.each([[[0]], [[1, 2]], [[-1]], [[0, 1, 2]]])(
+    'of a mean over axes %j gives every number its share',
+    (axes) => {
+      tf.tidy(() => {
+        const x = tf.randomNormal([2, 3, 4], 0, 1, 'float32', 1);
+        const count = axes.reduce((n, axis) => n * (x.shape.at(axis) as number), 1);
+        const w = tf.randomNormal(x.mean(axes, true).shape, 0, 1, 'float32', 2);
+        for (const keeps of [true, false]) {
+          const f = (t: tf.Tensor) => t.mean(axes, keeps).reshape(w.shape).mul(w).sum();
+          const wanted = tf.onesLike(x).mul(w).div(count);
+          expect(tf.grad(f)(x).sub(wanted).abs().max().dataSync()[0]).toBeLessThan(1e-6);
+        }
+      });
+    },
+  );
+
   test('of relu is one where its input is above zero', () => {
     const x = tf.tensor1d([-2, -0.5, 0, 0.5, 2]);
     expect([
