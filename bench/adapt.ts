@@ -1,6 +1,7 @@
 /**
  * A step of adaptation with kept features against the same step through the frozen ViT: vit_b at 1024 x 1024, batch 1, a
- * detector trimmed to 300 queries, in pairs on two copies of one model, with the losses of both. Seconds are processor time.
+ * detector trimmed to 300 queries, in pairs on two copies of one model, with the losses of both. Seconds are processor time, and by the clock
+ * in brackets.
  *
  *   npm run bench -- adapt                 3 pairs after a warm-up
  *   npm run bench -- adapt --pairs 5
@@ -39,8 +40,14 @@ const [field] = annotatedFields([simulate({ modality: 'fluorescence', side, seed
 if (field === undefined) throw new Error('no field');
 const [view] = fixedViews([field], { side, scales: [1], limit: 1 }, new Random(0)) as [FixedView];
 
+interface Step {
+  readonly seconds: number;
+  readonly wall: number;
+  readonly loss: number;
+}
+
 interface Copy {
-  readonly step: () => Promise<{ readonly seconds: number; readonly loss: number }>;
+  readonly step: () => Promise<Step>;
   readonly dispose: () => void;
 }
 
@@ -61,6 +68,7 @@ function copy(part: Part, isKept: boolean): Copy {
   const images = () => tf.tensor4d(batch.images, [1, side, side, 3]);
   const step = async () => {
     const start = process.cpuUsage();
+    const began = performance.now();
     const features = isKept
       ? await cache.batch([view.key], () => tf.tidy(() => featuresOf(model, images(), boundary)))
       : undefined;
@@ -76,7 +84,7 @@ function copy(part: Part, isKept: boolean): Copy {
     optimiser.apply(grads, () => 1e-5);
     tf.dispose([...grads.values(), ...Object.values(features ?? {})]);
     const { user, system } = process.cpuUsage(start); // other programs on the machine do not change it
-    return { seconds: (user + system) / 1e6, loss };
+    return { seconds: (user + system) / 1e6, wall: (performance.now() - began) / 1e3, loss };
   };
   const dispose = () => {
     optimiser.dispose();
@@ -84,6 +92,9 @@ function copy(part: Part, isKept: boolean): Copy {
   };
   return { step, dispose };
 }
+
+const text = ({ seconds, wall }: Omit<Step, 'loss'>): string =>
+  `${seconds.toFixed(2)} s (${wall.toFixed(2)} s)`;
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] as number;
@@ -93,21 +104,24 @@ for (const [part, title, wanted] of [
   ['queries', "detector's encoder layers frozen too", 20],
 ] as const) {
   const [plain, kept] = [copy(part, false), copy(part, true)];
-  const times: { plain: number; kept: number }[] = [];
+  const times: { plain: Step; kept: Step }[] = [];
   let apart = 0;
   for (let pair = 0; pair <= pairs; pair++) {
     const [a, b] = [await plain.step(), await kept.step()];
     apart = Math.max(apart, Math.abs(a.loss - b.loss));
-    if (pair > 0) times.push({ plain: a.seconds, kept: b.seconds }); // the first pair warms up and fills the cache
+    if (pair > 0) times.push({ plain: a, kept: b }); // the first pair warms up and fills the cache
     console.log(
-      `  ${pair === 0 ? 'warm-up' : `pair ${pair}`}: through the ViT ${a.seconds.toFixed(2)} s, kept ${b.seconds.toFixed(2)} s; losses ${a.loss.toFixed(6)} ${b.loss.toFixed(6)}`,
+      `  ${pair === 0 ? 'warm-up' : `pair ${pair}`}: through the ViT ${text(a)}, kept ${text(b)}; losses ${a.loss.toFixed(6)} ${b.loss.toFixed(6)}`,
     );
   }
   plain.dispose();
   kept.dispose();
-  const ratio = median(times.map((t) => t.plain / t.kept));
-  const [slow, fast] = [median(times.map((t) => t.plain)), median(times.map((t) => t.kept))];
+  const ratio = (of: (step: Step) => number) => median(times.map((t) => of(t.plain) / of(t.kept))).toFixed(1);
+  const middle = (which: 'plain' | 'kept') => ({
+    seconds: median(times.map((t) => t[which].seconds)),
+    wall: median(times.map((t) => t[which].wall)),
+  });
   console.log(
-    `${title}, 300 queries, ${side} x ${side}: ${slow.toFixed(2)} s through the ViT, ${fast.toFixed(2)} s with kept features, ${ratio.toFixed(1)}x (wanted: ${wanted}x); losses at most ${apart.toExponential(1)} apart`,
+    `${title}, 300 queries, ${side} x ${side}: ${text(middle('plain'))} through the ViT, ${text(middle('kept'))} with kept features, ${ratio((s) => s.seconds)}x (${ratio((s) => s.wall)}x; wanted: ${wanted}x); losses at most ${apart.toExponential(1)} apart`,
   );
 }
