@@ -11,7 +11,8 @@ export function assign(
   columns: number,
 ): { readonly row: Int32Array; readonly column: Int32Array } {
   if (rows <= columns) {
-    const clean = arranged(cost, rows, columns, columns, 1);
+    const isClean = cost instanceof Float64Array && hasOnlyFinite(cost);
+    const clean = isClean ? cost : arranged(cost, rows, columns, columns, 1);
     return { row: Int32Array.from({ length: rows }, (_, i) => i), column: solve(clean, rows, columns) };
   }
   const turned = arranged(cost, columns, rows, 1, columns);
@@ -20,6 +21,11 @@ export function assign(
     (a, b) => (rowOf[a] as number) - (rowOf[b] as number),
   );
   return { row: order.map((j) => rowOf[j] as number), column: order };
+}
+
+function hasOnlyFinite(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 /** A matrix of `n` rows and `m` columns, read with these strides, without NaN and infinities. */

@@ -102,10 +102,16 @@ function partialSums(first: T3, table: T3, across: number): tf.Tensor {
   return into(product(first, table), (p) => p.reshape([b * q, across, -1]));
 }
 
-const groups = (first: T3, values: T3): Range[] => groupsOf(first.shape[0], first.shape[1] * values.shape[2]);
+/** What stays is as large in one piece as in several, and needs no cutting and joining. */
+const groups = (first: T3, values: T3): Range[] =>
+  isKept(first, values)
+    ? [{ from: 0, size: first.shape[0] }]
+    : groupsOf(first.shape[0], first.shape[1] * values.shape[2]);
 
 const ranges = (first: T3, values: T3, group: Range): Range[] =>
-  groupsOf(first.shape[1], group.size * values.shape[2]);
+  isKept(first, values)
+    ? [{ from: 0, size: first.shape[1] }]
+    : groupsOf(first.shape[1], group.size * values.shape[2]);
 
 function overGroups(first: T3, values: T3, f: (range: Range, group: Range) => T3): T3 {
   const results = groups(first, values).map((group) =>
