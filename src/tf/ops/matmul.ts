@@ -26,18 +26,22 @@ const SAFE = 2 ** 25;
  */
 export function product(left: tf.Tensor, right: tf.Tensor, transposed: Transposed = {}): tf.Tensor {
   const [isA, isB] = [transposed.a ?? false, transposed.b ?? false];
-  if (!isNative() || left.rank !== 2 || right.rank !== 2 || !isFasterPlain(left, right, isB))
-    return tf.matMul(left, right, isA, isB);
+  if (!isNative()) return tf.matMul(left, right, isA, isB);
+  const isPlain = left.rank === 2 && right.rank === 2 && isFasterPlain(left, right, isB);
+  const [name, ofA, ofB] = isPlain
+    ? ['MatMul', 'transpose_a', 'transpose_b']
+    : ['BatchMatMulV2', 'adj_x', 'adj_y'];
   const [result] = kernel(
-    'MatMul',
-    [a.type('T', 'float32'), a.bool('transpose_a', isA), a.bool('transpose_b', isB)],
+    name as string,
+    [a.type('T', 'float32'), a.bool(ofA as string, isA), a.bool(ofB as string, isB)],
     [left, right],
     1,
   );
   return result as tf.Tensor;
 }
 
-function isFasterPlain(left: tf.Tensor, right: tf.Tensor, isB: boolean): boolean {
+/** Whether `MatMul` is safe and faster for these as plain matrices. */
+export function isFasterPlain(left: tf.Tensor, right: tf.Tensor, isB: boolean): boolean {
   const isThin = Math.min(...right.shape) < 128;
   const outputs = right.shape[isB ? 0 : 1] as number;
   return left.size * outputs >= SAFE && !(isB && isThin);
