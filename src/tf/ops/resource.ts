@@ -8,8 +8,7 @@ const ANONYMOUS = 'cd2c89b7-88b7-44c8-ad83-06c2a9158347';
 export class Resource {
   readonly #handle: tf.Tensor;
 
-  /** @param takesOver frees `value`: while it lives, the first update must copy what both share */
-  constructor(value: tf.Tensor, takesOver = false) {
+  constructor(value: tf.Tensor) {
     const [handle] = kernel(
       'VarHandleOp',
       [
@@ -23,9 +22,9 @@ export class Resource {
     );
     this.#handle = tf.keep(handle as tf.Tensor);
     this.assign(value);
-    if (takesOver) value.dispose();
   }
 
+  /** Another value, also of another shape. While a tensor shares it, an update in place copies it first. */
   assign(value: tf.Tensor): void {
     kernel('AssignVariableOp', [a.type('dtype', 'float32')], [this.#handle, value], 0);
   }
@@ -47,12 +46,15 @@ export class Resource {
 /**
  * Adam's update of `weight` and its moments in place, in PyTorch's form: the kernel adds its epsilon before the second
  * moment's bias is corrected, so it is given epsilon times the correction.
+ *
+ * @param scalarOf gives numbers as tensors, which weights of a step have in common
  */
 export function resourceAdam(
   weight: Resource,
   first: Resource,
   second: Resource,
   gradient: tf.Tensor,
+  scalarOf: (value: number) => tf.Scalar,
   rates: {
     readonly learningRate: number;
     readonly betas: readonly [number, number];
@@ -63,12 +65,10 @@ export function resourceAdam(
   const [b1, b2] = rates.betas;
   const [power1, power2] = [b1 ** rates.step, b2 ** rates.step];
   const numbers = [power1, power2, rates.learningRate, b1, b2, rates.eps * Math.sqrt(1 - power2)];
-  tf.tidy(() => {
-    kernel(
-      'ResourceApplyAdam',
-      [a.type('T', 'float32'), a.bool('use_locking', false), a.bool('use_nesterov', false)],
-      [weight.handle, first.handle, second.handle, ...numbers.map((n) => tf.scalar(n)), gradient],
-      0,
-    );
-  });
+  kernel(
+    'ResourceApplyAdam',
+    [a.type('T', 'float32'), a.bool('use_locking', false), a.bool('use_nesterov', false)],
+    [weight.handle, first.handle, second.handle, ...numbers.map(scalarOf), gradient],
+    0,
+  );
 }

@@ -1,7 +1,7 @@
 import type { NamedArray } from '../../core/arrays.js';
 import type { Parameters } from '../../models/parameters.js';
 import { tf } from '../../tf/index.js';
-import { createMoments, type Moments } from './moments.js';
+import { createMoments, type Moments, SharedOfStep } from './moments.js';
 
 export interface AdamWOptions {
   readonly betas: readonly [number, number];
@@ -32,6 +32,7 @@ export class AdamW {
    */
   apply(grads: ReadonlyMap<string, tf.Tensor>, learningRate: (name: string) => number, scale = 1): void {
     const { eps, weightDecay, betas } = this.#options;
+    const shared = new SharedOfStep();
     for (const [name, gradient] of grads) {
       const state = this.#stateOf(name, gradient.shape);
       state.steps += 1;
@@ -44,10 +45,11 @@ export class AdamW {
       };
       const weight = this.#parameters.get(name);
       tf.tidy(() => {
-        const g = scale === 1 ? gradient : gradient.mul(scale);
-        weight.assign(state.moments.update(weight, g, rates));
+        const g = scale === 1 ? gradient : gradient.mul(shared.scalar(scale));
+        weight.assign(state.moments.update(weight, g, rates, shared));
       });
     }
+    shared.dispose();
   }
 
   #stateOf(name: string, shape: number[]): { readonly moments: Moments; steps: number } {

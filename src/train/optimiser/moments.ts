@@ -14,10 +14,37 @@ export interface UpdateRates {
 /** The two running moments of one weight. */
 export interface Moments {
   /** The updated weight; the moments change in place. To be called in a `tidy`. */
-  update(weight: tf.Tensor, gradient: tf.Tensor, rates: UpdateRates): tf.Tensor;
+  update(weight: tf.Tensor, gradient: tf.Tensor, rates: UpdateRates, shared: SharedOfStep): tf.Tensor;
   read(): [first: Float32Array, second: Float32Array];
   write(moment: 'first' | 'second', values: Float32Array): void;
   dispose(): void;
+}
+
+/** What the updates of one step share, so that it is made once and not for every weight. */
+export class SharedOfStep {
+  readonly #scalars = new Map<number, tf.Scalar>();
+  #scratch: Resource | undefined;
+
+  readonly scalar = (value: number): tf.Scalar => {
+    let scalar = this.#scalars.get(value);
+    if (scalar === undefined) {
+      scalar = tf.keep(tf.scalar(value));
+      this.#scalars.set(value, scalar);
+    }
+    return scalar;
+  };
+
+  /** The one place where weights are updated, one after the other. */
+  scratch(value: tf.Tensor): Resource {
+    if (this.#scratch === undefined) this.#scratch = new Resource(value);
+    else this.#scratch.assign(value);
+    return this.#scratch;
+  }
+
+  dispose(): void {
+    this.#scratch?.dispose();
+    tf.dispose([...this.#scalars.values()]);
+  }
 }
 
 /** Zero moments: with TensorFlow's fused update where there is TensorFlow, composed elsewhere. */
@@ -33,18 +60,16 @@ export class NativeMoments implements Moments {
 
   constructor(shape: readonly number[]) {
     this.#shape = shape;
-    this.#first = new Resource(tf.zeros([...shape]), true);
-    this.#second = new Resource(tf.zeros([...shape]), true);
+    [this.#first, this.#second] = [zeroResource(shape), zeroResource(shape)];
   }
 
-  update(weight: tf.Tensor, gradient: tf.Tensor, rates: UpdateRates): tf.Tensor {
-    const kept = new Resource(weight.mul(1 - rates.learningRate * rates.decay), true);
-    try {
-      resourceAdam(kept, this.#first, this.#second, gradient, rates);
-      return kept.read();
-    } finally {
-      kept.dispose();
-    }
+  update(weight: tf.Tensor, gradient: tf.Tensor, rates: UpdateRates, shared: SharedOfStep): tf.Tensor {
+    const left = 1 - rates.learningRate * rates.decay;
+    const decayed = left === 1 ? weight : weight.mul(shared.scalar(left));
+    const updated = shared.scratch(decayed);
+    if (decayed !== weight) decayed.dispose(); // or the update would copy what both share
+    resourceAdam(updated, this.#first, this.#second, gradient, shared.scalar, rates);
+    return updated.read();
   }
 
   read(): [Float32Array, Float32Array] {
@@ -94,6 +119,13 @@ export class PortableMoments implements Moments {
   dispose(): void {
     tf.dispose([this.#first, this.#second]);
   }
+}
+
+function zeroResource(shape: readonly number[]): Resource {
+  const value = tf.zeros([...shape]);
+  const resource = new Resource(value);
+  value.dispose(); // the first update would copy what both share
+  return resource;
 }
 
 function zeros(shape: readonly number[]): tf.Variable {

@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { Random } from '../../../src/core/random.js';
 import { isNative, tf } from '../../../src/tf/index.js';
-import { type Moments, NativeMoments, PortableMoments } from '../../../src/train/optimiser/moments.js';
+import {
+  type Moments,
+  NativeMoments,
+  PortableMoments,
+  SharedOfStep,
+} from '../../../src/train/optimiser/moments.js';
 
 const RATES = { learningRate: 0.01, decay: 0.1, betas: [0.9, 0.99], eps: 1e-4 } as const;
 const [rows, columns] = [3, 4];
@@ -13,12 +18,13 @@ const start = Float32Array.from({ length: rows * columns }, (_, i) => i / 5 - 1)
 
 function updated(moments: Moments): Float32Array {
   const weight = tf.tidy(() => tf.variable(tf.tensor(Float32Array.from(start), [rows, columns])));
-  for (const [i, g] of gradients.entries())
-    tf.tidy(() =>
-      weight.assign(
-        moments.update(weight, tf.tensor(Float32Array.from(g), [rows, columns]), { ...RATES, step: i + 1 }),
-      ),
-    );
+  for (const [i, g] of gradients.entries()) {
+    const shared = new SharedOfStep();
+    const gradient = tf.tensor(Float32Array.from(g), [rows, columns]);
+    tf.tidy(() => weight.assign(moments.update(weight, gradient, { ...RATES, step: i + 1 }, shared)));
+    gradient.dispose();
+    shared.dispose();
+  }
   const values = Float32Array.from(weight.dataSync());
   weight.dispose();
   return values;
