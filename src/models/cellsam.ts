@@ -1,7 +1,13 @@
 import type { ArraySource, NamedArray, NamedArrays } from '../core/arrays.js';
 import type { Random } from '../core/random.js';
 import { tf } from '../tf/index.js';
-import { cellfinder, type DetectorMemory, type QueryOutput, queriesFrom } from './cellfinder/cellfinder.js';
+import {
+  cellfinder,
+  type DetectorMemory,
+  type QueryOutput,
+  queriesFrom,
+  type ReadLayers,
+} from './cellfinder/cellfinder.js';
 import { type DenseOutput, denseProposals } from './cellfinder/proposals.js';
 import { BODY, DETECTOR } from './cellsamSpecs.js';
 import { type FillOptions, filled, filledFrom, publishedArrays, publishedSource } from './fill.js';
@@ -150,14 +156,14 @@ export class CellSam {
    *
    * @param padding `[B, h, w]`, true where the image was padded; nothing is padded when absent
    */
-  detect(encoded: DetectorInputs, padding?: tf.Tensor3D): DetectorOutput {
+  detect(encoded: DetectorInputs, padding?: tf.Tensor3D, read: ReadLayers = 'all'): DetectorOutput {
     const { cellfinder: config } = this.config;
     const noPadding = ([b, h, w]: readonly number[]) =>
       tf.zeros([b, h, w] as [number, number, number], 'bool') as tf.Tensor3D;
     if (encoded.memory !== undefined) {
       const { memory } = encoded;
       return tf.tidy(() =>
-        queriesFrom(memory, padding ?? noPadding(memory.encoded.shape), this.detector, config),
+        queriesFrom(memory, padding ?? noPadding(memory.encoded.shape), this.detector, config, read),
       );
     }
     if (config.proposals === 'dense') {
@@ -170,7 +176,7 @@ export class CellSam {
     }
     const { detectorTokens } = encoded;
     return tf.tidy(() =>
-      cellfinder(detectorTokens, padding ?? noPadding(detectorTokens.shape), this.detector, config),
+      cellfinder(detectorTokens, padding ?? noPadding(detectorTokens.shape), this.detector, config, read),
     );
   }
 

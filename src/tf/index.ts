@@ -24,4 +24,5 @@ export { attributes, kernel } from './ops/kernel.js';
 export { layerNorm, layerNormGradients, normalisePortable } from './ops/layerNorm.js';
 export { type Product, product } from './ops/matmul.js';
 export { Resource, resourceAdam } from './ops/resource.js';
+export { squaredLengths } from './ops/squaredLengths.js';
 export { isTaping, jointOp, recomputed } from './recompute.js';

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
+import { scoredBoxes } from '../../src/models/cellfinder/scoredBoxes.js';
 import { CellSam } from '../../src/models/cellsam.js';
+import { tf } from '../../src/tf/index.js';
 import { twoEncoderConfig } from '../support/tinyModel.js';
 
 const config = twoEncoderConfig(3);
@@ -32,5 +34,22 @@ test('copies of a shared head that differ, and heads of layers that the model la
     'heads that all decoder layers share differ',
   );
   expect(() => CellSam.fromArrays(config, new Map([...arrays, [`${HEAD}.3.weight`, head]]))).toThrow('1 of');
+  model.dispose();
+});
+
+test('boxes are the last decoder layer’s, also where the others’ are not computed', () => {
+  const model = CellSam.create(config, new Random(1));
+  tf.tidy(() => {
+    const { detectorTokens } = model.encode(tf.randomNormal([1, 32, 32, 3]) as tf.Tensor4D);
+    const found = (['all', 'last'] as const).map((read) => {
+      const output = model.detect({ detectorTokens }, undefined, read);
+      const { scores, boxes } = scoredBoxes(output, 32);
+      return { layers: 'boxes' in output ? output.boxes.shape[0] : 0, values: tf.concat([scores.flatten(), boxes.flatten()]) }; // biome-ignore format: one
+    });
+    expect(found.map(({ layers }) => layers)).toEqual([3, 1]);
+    const [all, last] = found.map(({ values }) => values.dataSync());
+    for (const [i, value] of (last as Float32Array).entries())
+      expect(Math.abs(value - ((all as Float32Array)[i] as number))).toBeLessThan(1e-5 * 32);
+  });
   model.dispose();
 });

@@ -11,7 +11,7 @@ const EPS = 1e-5;
 /** Everything between tokens and boxes; what is not output of the method is there for tests. */
 export type QueryOutput = {
   readonly kind: 'queries';
-  /** `[L, B, Q, K]` class logits of every decoder layer. */
+  /** `[L, B, Q, K]` class logits of every decoder layer, or of the last alone. */
   readonly logits: tf.Tensor4D;
   /** `[L, B, Q, 4]` centre x, centre y, width, height in 0..1. */
   readonly boxes: tf.Tensor4D;
@@ -23,6 +23,9 @@ export type QueryOutput = {
   /** `[B, Q, E]` after the first decoder layer. */
   readonly firstLayer: tf.Tensor3D;
 };
+
+/** Which decoder layers' queries become boxes: training learns from all, what is found is the last one's. */
+export type ReadLayers = 'all' | 'last';
 
 /** Of positions only what the kind of attention reads, see `axesOf`. */
 interface Positions {
@@ -51,10 +54,11 @@ export function cellfinder(
   padding: tf.Tensor3D,
   weights: Weights,
   config: CellFinderConfig,
+  read: ReadLayers = 'all',
 ): QueryOutput {
   return tf.tidy(() => {
     const memory = detectorMemory(tokens, padding, weights, config);
-    return queriesFrom(memory, padding, weights, config);
+    return queriesFrom(memory, padding, weights, config, read);
   });
 }
 
@@ -93,6 +97,7 @@ export function queriesFrom(
   padding: tf.Tensor3D,
   weights: Weights,
   config: CellFinderConfig,
+  read: ReadLayers = 'all',
 ): QueryOutput {
   return tf.tidy(() => {
     const transformer = weights.scope('transformer');
@@ -102,7 +107,7 @@ export function queriesFrom(
       kind: 'queries' as const,
       ...memory,
       anchors,
-      ...decode(memory.encoded, padding, positions, anchors, transformer, config),
+      ...decode(memory.encoded, padding, positions, anchors, transformer, config, read),
     };
   });
 }
@@ -194,6 +199,7 @@ function decode(
   anchors: tf.Tensor2D,
   weights: Weights,
   config: CellFinderConfig,
+  read: ReadLayers,
 ) {
   const [batch, , , dim] = memory.shape;
   const queries = anchors.shape[0];
@@ -234,7 +240,8 @@ function decode(
     );
     layers.push(t);
   }
-  return { ...heads(tf.stack(layers), reference, weights), firstLayer: layers[0] as tf.Tensor3D };
+  const wanted = read === 'last' ? layers.slice(-1) : layers;
+  return { ...heads(tf.stack(wanted), reference, weights), firstLayer: layers[0] as tf.Tensor3D };
 }
 
 /** Class logits `[L, B, Q, K]` and boxes `[L, B, Q, 4]` of all layers' queries; the weights are common to all layers. */

@@ -1,4 +1,4 @@
-import { into, pipe, product, tf } from '../../tf/index.js';
+import { into, pipe, product, squaredLengths, tf } from '../../tf/index.js';
 import { project } from '../linear.js';
 import type { Weights } from '../parameters.js';
 import { centredStep } from './centredStep.js';
@@ -84,8 +84,7 @@ function withCarrier(x: tf.Tensor): tf.Tensor {
 function normalisedCentred(x: tf.Tensor, eps: tf.Tensor, weights: Weights): tf.Tensor {
   const width = (x.shape[1] as number) - 1;
   const factor = into(
-    x.square(),
-    (y) => y.sum(1),
+    squaredLengths(x),
     (y) => y.div(width).reshape([-1, 4]),
     (y) => y.add(eps.reshape([-1, 1])).rsqrt().reshape([-1, 1]), // biome-ignore format: one
   );

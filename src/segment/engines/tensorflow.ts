@@ -85,7 +85,7 @@ export class TensorFlowEngine implements Engine {
 
   async detect(embedding: Embedding, sameCell?: number): Promise<Detection[]> {
     const { scores, boxes } = tf.tidy(() =>
-      scoredBoxes(this.#model.detect((embedding as TensorEmbedding).detector), this.side),
+      scoredBoxes(this.#model.detect((embedding as TensorEmbedding).detector, undefined, 'last'), this.side),
     );
     try {
       const [values, xyxy] = await Promise.all([scores.data<'float32'>(), boxes.data<'float32'>()]);
@@ -97,31 +97,42 @@ export class TensorFlowEngine implements Engine {
 
   async decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]> {
     const results: MaskLogits[] = [];
-    for (const [image, wanted] of prompts.entries()) {
-      const data = new Float32Array(wanted.length * this.maskSide ** 2);
-      const quality = new Float32Array(wanted.length);
-      for (const kind of ['box', 'points', 'mask'] as const) {
-        const at = [...wanted.keys()].filter((i) => wanted[i]?.kind === kind);
-        if (at.length > 0)
-          await this.#decodeKind(embedding as TensorEmbedding, image, wanted, at, data, quality);
-      }
-      results.push({ data, side: this.maskSide, quality });
-    }
+    for (const [image, wanted] of prompts.entries())
+      results.push(await this.#decodeImage(embedding as TensorEmbedding, image, wanted));
     return results;
   }
 
+  /** Prompts of one image; those of one kind go together. */
+  async #decodeImage(
+    embedding: TensorEmbedding,
+    image: number,
+    prompts: readonly Prompt[],
+  ): Promise<MaskLogits> {
+    const side = this.maskSide;
+    const size = side * side;
+    const kinds = new Set(prompts.map(({ kind }) => kind));
+    if (kinds.size === 1) return { side, ...(await this.#decodeKind(embedding, image, prompts)) };
+    const data = new Float32Array(prompts.length * size);
+    const quality = new Float32Array(prompts.length);
+    for (const kind of kinds) {
+      const at = [...prompts.keys()].filter((i) => prompts[i]?.kind === kind);
+      const own = at.map((i) => prompts[i] as Prompt);
+      const found = await this.#decodeKind(embedding, image, own);
+      for (const [k, i] of at.entries()) {
+        data.set(found.data.subarray(k * size, (k + 1) * size), i * size);
+        quality[i] = found.quality[k] as number;
+      }
+    }
+    return { data, side, quality };
+  }
+
+  /** Prompts that are all of one kind. */
   async #decodeKind(
     embedding: TensorEmbedding,
     image: number,
     prompts: readonly Prompt[],
-    at: readonly number[],
-    data: Float32Array,
-    quality: Float32Array,
-  ): Promise<void> {
-    const request = promptTensors(
-      at.map((i) => prompts[i] as Prompt),
-      this.maskSide,
-    );
+  ): Promise<Omit<MaskLogits, 'side'>> {
+    const request = promptTensors(prompts, this.maskSide);
     const { maskDecoder, promptEncoder, config } = this.#model;
     embedding.masks(); // made here, since a tidy would take it
     const isPlain = 'masks' in request || config.promptEncoder.boxAsMask;
@@ -134,13 +145,9 @@ export class TensorFlowEngine implements Engine {
       const sparse = sparsePrompts(request, { height: this.side, width: this.side }, promptEncoder);
       return maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
     });
-    const [logits, ious] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
+    const [data, quality] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
     tf.dispose([masks, iou, ...Object.values(request)]);
-    const size = this.maskSide ** 2;
-    for (const [k, i] of at.entries()) {
-      data.set(logits.subarray(k * size, (k + 1) * size), i * size);
-      quality[i] = ious[k] as number;
-    }
+    return { data, quality };
   }
 
   /** Kept with the embedding. */
