@@ -188,7 +188,8 @@ function bytesOf(cells: CellSegmenter, engine: SegmentJob['engine']): number {
       where: '--max-memory',
       fix: 'leave it out, or use --engine tensorflow',
     });
-  return estimateMemory(cells.model.config, { what: 'forward', batchSize: 1 }).total;
+  const prompts = cells.segmenter.options.promptsPerCall;
+  return estimateMemory(cells.model.config, { what: 'forward', batchSize: 1, prompts }).total;
 }
 
 interface Finished {

@@ -3,10 +3,10 @@ import type { ModelConfig } from './options.js';
 
 /** What is computed, as far as it matters for memory. */
 export interface MemoryRequest {
-  /** `forward`: one image encoded and detected, nothing kept; the others are training stages. */
+  /** `forward`: one image encoded and detected, and `prompts` decoded in one call, nothing kept; the others are training stages. */
   readonly what: 'forward' | 'detector' | 'masks' | 'joint';
   readonly batchSize: number;
-  /** Prompts of the mask decoder in a step, per image. */
+  /** Prompts of the mask decoder in a step, or call, per image. */
   readonly prompts?: number;
   /** Whether a weight is trained, by its published name; all that can be when absent. */
   readonly isTrained?: (name: string) => boolean;
@@ -115,6 +115,7 @@ function vitParts(config: ModelConfig, request: MemoryRequest, isTrained: (name:
 function headParts(config: ModelConfig, request: MemoryRequest): Part[] {
   const parts: Part[] = [];
   if (request.what !== 'masks') parts.push(detectorPart(config, request));
+  if (request.what === 'forward') parts.push(callPart(config, request.prompts ?? 0));
   if (request.what === 'masks' || request.what === 'joint') parts.push(maskPart(config, request));
   return parts;
 }
@@ -148,6 +149,16 @@ function detectorPart(config: ModelConfig, request: MemoryRequest): Part {
     kept: input * 8 + c.encLayers * encoder.inner + c.decLayers * decoder.inner,
     working: Math.max(encoder.inner, decoder.inner),
   };
+}
+
+/**
+ * A decoder's call. Factors are of the live tensors at its peak: prompts that change the image have tokens of it each, others
+ * share them.
+ */
+function callPart(config: ModelConfig, prompts: number): Part {
+  const grid = config.vit.imgSize / config.vit.patchSize;
+  const each = grid * grid * config.maskDecoder.transformerDim;
+  return { kept: 0, working: prompts * each * (config.promptEncoder.boxAsMask ? 24 : 3) };
 }
 
 function maskPart(config: ModelConfig, request: MemoryRequest): Part {

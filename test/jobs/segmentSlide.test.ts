@@ -35,9 +35,10 @@ describe('an image that is segmented tile by tile', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slide-'));
     slide = join(folder, 'slide.tif');
-    const { model } = await loadCellSam();
+    const { model, segmenter } = await loadCellSam();
+    const prompts = segmenter.options.promptsPerCall;
     // Enough for a tile, too little for the image: 126,000 px of 48 bytes.
-    const { total } = estimateMemory(model.config, { what: 'forward', batchSize: 1 });
+    const { total } = estimateMemory(model.config, { what: 'forward', batchSize: 1, prompts });
     maxMemory = `${((total + 5e6) / 1e6).toFixed(3)} MB`;
     model.dispose();
     const pixelSizeUm = [0.25, 0.25] as const;
