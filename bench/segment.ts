@@ -12,8 +12,9 @@ import { CellSam, disposeEncoded } from '../src/models/cellsam.js';
 import { preset } from '../src/models/presets.js';
 import { disposeShared } from '../src/models/sam/sharedImage.js';
 import { upscaleMasks } from '../src/models/sam/upscaleMasks.js';
+import type { MaskLogits } from '../src/models/types.js';
+import { Drawing } from '../src/segment/drawing.js';
 import { TensorFlowEngine } from '../src/segment/engines/tensorflow.js';
-import { MaskCanvas } from '../src/segment/merge.js';
 import { Upscaler } from '../src/segment/upscale.js';
 import { tf } from '../src/tf/index.js';
 import { LineProcess } from './support/lineProcess.js';
@@ -62,21 +63,25 @@ async function oneByOne(embedding: tf.Tensor4D): Promise<Uint8Array[]> {
 
 type Embedding = Awaited<ReturnType<typeof engine.encode>>;
 
-/** The engine's way: several prompts a call, drawn into one label image. */
-async function batched(embedding: Embedding, each?: (mask: Float32Array, i: number) => void) {
-  const canvas = new MaskCanvas(geometry, 0.5);
+/** Several prompts a call. */
+async function decoded(
+  embedding: Embedding,
+  each: (masks: MaskLogits, indices: readonly number[], left: number) => void | Promise<void>,
+): Promise<void> {
   for (let at = 0; at < boxes.length; at += perCall) {
     const part = boxes.slice(at, at + perCall);
     const [masks] = await engine.decode(embedding, [part]);
     if (masks === undefined) throw new Error('no masks');
-    const size = masks.side ** 2;
-    for (let i = 0; i < part.length; i++) {
-      const mask = masks.data.subarray(i * size, (i + 1) * size);
-      if (each === undefined) canvas.add(mask, masks.quality[i] as number);
-      else each(mask, at + i);
-    }
+    await each(masks, [...part.keys()], boxes.length - at);
   }
-  return canvas.labels();
+}
+
+/** The segmenter's way: several prompts a call, drawn into one label image. */
+async function batched(embedding: Embedding): Promise<void> {
+  const drawing = new Drawing(geometry, 0.5);
+  await decoded(embedding, (masks, indices, left) => drawing.add(masks, indices, left));
+  await drawing.labels();
+  await drawing.close();
 }
 
 interface Cost {
@@ -96,16 +101,18 @@ async function cost(work: () => Promise<unknown>): Promise<Cost> {
 async function compare(embedding: Embedding, plain: readonly Uint8Array[]): Promise<void> {
   const upscaler = new Upscaler(geometry);
   let [differing, inside, most, largest] = [0, 0, 0, 0];
-  await batched(embedding, (mask, i) => {
-    const full = upscaler.full(mask);
-    const reference = plain[i] as Uint8Array;
-    for (let p = 0; p < full.length; p++) {
-      const logit = full[p] as number;
-      largest = Math.max(largest, Math.abs(logit));
-      inside += reference[p] as number;
-      if (logit > 0 === (reference[p] === 1)) continue;
-      differing++;
-      most = Math.max(most, Math.abs(logit));
+  await decoded(embedding, ({ data, side: low }, indices, left) => {
+    for (const i of indices) {
+      const full = upscaler.full(data.subarray(i * low * low, (i + 1) * low * low));
+      const reference = plain[boxCount - left + i] as Uint8Array;
+      for (let p = 0; p < full.length; p++) {
+        const logit = full[p] as number;
+        largest = Math.max(largest, Math.abs(logit));
+        inside += reference[p] as number;
+        if (logit > 0 === (reference[p] === 1)) continue;
+        differing++;
+        most = Math.max(most, Math.abs(logit));
+      }
     }
   });
   console.log(

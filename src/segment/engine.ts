@@ -33,7 +33,7 @@ export interface Engine {
    *   choice when absent (0.3 for dense proposals, all of a detector with queries)
    */
   detect(embedding: Embedding, sameCell?: number): Promise<Detection[]>;
-  /** One mask a prompt, for each image of the batch. */
+  /** One mask a prompt, for each image of the batch; the masks' memory is the caller's, who may hand it to a thread. */
   decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]>;
   release(embedding: Embedding): void;
   dispose(): void;

@@ -21,7 +21,7 @@ export class MaskCanvas {
   constructor(geometry: MaskGeometry, maskThreshold: number) {
     [this.height, this.width] = geometry.original;
     this.#upscaler = new Upscaler(geometry);
-    this.#level = Math.log(maskThreshold / (1 - maskThreshold));
+    this.#level = levelOf(maskThreshold);
     this.#data = new Uint32Array(this.height * this.width);
     this.#best = new Float32Array(this.height * this.width).fill(singleBelow(this.#level));
   }
@@ -75,6 +75,9 @@ export class MaskCanvas {
     return { height: this.height, width: this.width, data: this.#data, count: this.count };
   }
 }
+
+/** The logit of a probability. */
+export const levelOf = (probability: number): number => Math.log(probability / (1 - probability));
 
 /** The highest number of single precision that is at most `value`, so that single numbers above both are the same. */
 function singleBelow(value: number): number {

@@ -3,12 +3,12 @@ import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
 import { brightCells, hasBrightStain, inGrey, stainToGrey } from '../image/channels.js';
 import { boxesOf } from '../image/labels.js';
-import type { Boxes, PixelImage } from '../image/types.js';
+import type { Boxes, LabelImage, PixelImage } from '../image/types.js';
 import type { Prompt } from '../models/types.js';
 import { Cells } from './cells.js';
 import { clean, removeBoundaries } from './clean.js';
+import { Drawing } from './drawing.js';
 import type { Embedding, Engine } from './engine.js';
-import { MaskCanvas } from './merge.js';
 import { type SegmentOptions, segmentOptions } from './options.js';
 import { type Fit, type Frame, frameOf, type Stretch, stretchOf } from './preprocess.js';
 import { smoothCells } from './smooth.js';
@@ -94,13 +94,13 @@ export class Segmenter {
       frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit, request.zoom, !isWhole),
     );
     const prompts = givenPrompts(image, frame, request);
-    if (prompts?.length === 0) return this.#cells(image, frame, new Float32Array(0), undefined, timings);
+    if (prompts?.length === 0)
+      return this.#cells(image, { labels: emptyLabels(image), scores: new Float32Array(0) }, timings);
     const embedding = await timed('encode', () => this.engine.encode(frame.data, 1, frame.detector));
     try {
       const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame, request)));
-      const canvas = this.#canvas(image, frame);
-      const scores = await timed('decode', () => this.#draw(canvas, embedding, found, request.signal));
-      return this.#cells(image, frame, scores, canvas, timings);
+      const drawn = await timed('decode', () => this.#draw(image, frame, embedding, found, request.signal));
+      return this.#cells(image, drawn, timings);
     } finally {
       this.engine.release(embedding);
     }
@@ -150,48 +150,42 @@ export class Segmenter {
     return this.#limit(all, request.boxThreshold);
   }
 
-  #canvas(image: PixelImage, frame: Frame): MaskCanvas {
-    const { side, maskSide } = this.engine;
-    return new MaskCanvas(
-      { side: maskSide, frame: [side, side], input: frame.input, original: [image.height, image.width] },
-      this.thresholds.mask,
-    );
-  }
-
-  /** Decodes in batches and draws every mask whose predicted IoU suffices; scores of the drawn cells. */
+  /** Decodes in batches and draws every mask whose predicted IoU suffices. */
   async #draw(
-    canvas: MaskCanvas,
+    image: PixelImage,
+    frame: Frame,
     embedding: Embedding,
     prompts: readonly ScoredPrompt[],
     signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
+  ): Promise<DrawnCells> {
+    const { side, maskSide } = this.engine;
+    const original = [image.height, image.width] as const;
+    const geometry = { side: maskSide, frame: [side, side] as const, input: frame.input, original };
+    const drawing = new Drawing(geometry, this.thresholds.mask);
     const scores: number[] = [];
     const { promptsPerCall } = this.options;
-    for (let at = 0; at < prompts.length; at += promptsPerCall) {
-      throwIfAborted(signal);
-      const part = prompts.slice(at, at + promptsPerCall);
-      const [masks] = await this.engine.decode(embedding, [part.map(({ prompt }) => prompt)]);
-      if (masks === undefined) continue;
-      const size = masks.side * masks.side;
-      for (const [i, { score }] of part.entries()) {
-        const quality = masks.quality[i] as number;
-        if (quality < this.thresholds.iou) continue;
-        canvas.add(masks.data.subarray(i * size, (i + 1) * size), quality);
-        scores.push(score ?? quality);
+    try {
+      for (let at = 0; at < prompts.length; at += promptsPerCall) {
+        throwIfAborted(signal);
+        const part = prompts.slice(at, at + promptsPerCall);
+        const [masks] = await this.engine.decode(embedding, [part.map(({ prompt }) => prompt)]);
+        if (masks === undefined) continue;
+        const chosen = [...part.keys()].filter((i) => (masks.quality[i] as number) >= this.thresholds.iou);
+        for (const i of chosen) scores.push(part[i]?.score ?? (masks.quality[i] as number));
+        await drawing.add(masks, chosen, prompts.length - at);
       }
+      return { labels: await drawing.labels(), scores: Float32Array.from(scores) };
+    } finally {
+      await drawing.close();
     }
-    return Float32Array.from(scores);
   }
 
   #cells(
     image: PixelImage,
-    frame: Frame,
-    scores: Float32Array,
-    canvas: MaskCanvas | undefined,
+    { labels: rough, scores }: DrawnCells,
     timings: Readonly<Record<string, number>>,
   ): Cells {
     const { minSize, fillHoles, boundaries, smooth } = this.options;
-    const rough = (canvas ?? this.#canvas(image, frame)).labels();
     const drawn = smooth ? smoothCells(rough) : rough;
     const { labels, ids } = clean(drawn, minSize, fillHoles);
     return new Cells({
@@ -204,11 +198,24 @@ export class Segmenter {
   }
 }
 
+/** Cells as they were drawn, and their scores. */
+interface DrawnCells {
+  readonly labels: LabelImage;
+  readonly scores: Float32Array;
+}
+
 interface ScoredPrompt {
   readonly prompt: Prompt;
   /** Absent for given prompts: then the predicted IoU is the score. */
   readonly score?: number;
 }
+
+const emptyLabels = ({ height, width }: PixelImage): LabelImage => ({
+  height,
+  width,
+  data: new Uint32Array(height * width),
+  count: 0,
+});
 
 /** Boxes and points of the user in pixels of the frame. */
 function givenPrompts(image: PixelImage, frame: Frame, request: SegmentRequest): ScoredPrompt[] | undefined {

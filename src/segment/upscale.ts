@@ -198,6 +198,19 @@ function spansAbove(logits: Float32Array, side: number, level: number): Spans {
   return { from, to };
 }
 
+/** About how many pixels `Upscaler.rowsAbove` visits. @param logits `[side, side]` */
+export function pixelsAbove(
+  logits: Float32Array,
+  level: number,
+  { side, frame, input, original }: MaskGeometry,
+): number {
+  const { from, to } = spansAbove(logits, side, level);
+  let inside = 0;
+  for (let r = 0; r < side; r++) inside += Math.max(0, (to[r] as number) - (from[r] as number));
+  const each = (axis: 0 | 1) => (frame[axis] / side) * (original[axis] / input[axis]);
+  return inside * each(0) * each(1);
+}
+
 /** Inputs rise with the output position: see the fields of `Upscaler`. */
 function reach([toFrame, toImage]: readonly [Step, Step], side: number): [Int32Array, Int32Array] {
   const size = toImage.low.length;
