@@ -8,13 +8,14 @@ import { type Decision, decide, type Gain, gainOf } from './decide.js';
 import { type Fold, foldsOf } from './folds.js';
 import {
   type AdaptRequest,
-  bestChoice,
-  type Choice,
+  bestShare,
+  bestThreshold,
   learnFrom,
   type Round,
   runRound,
   scoreAfter,
   scoringLater,
+  thresholdsFor,
 } from './rounds.js';
 import { type AdaptScore, meanOf } from './score.js';
 import { type Trained, trainedOf } from './trained.js';
@@ -41,8 +42,9 @@ export interface AdaptOutcome {
 
 /**
  * Adapts a model to a few annotated images and proves on held-out ones that it helped: cross-validation by image (by halves
- * of a single image), then one round on everything. How long to learn and which threshold to use for a round is chosen on
- * the other rounds only, so that the score after is not flattered.
+ * of a single image), then one round on everything. How long to learn is chosen for all rounds together by the boxes
+ * found, one threshold by the masks. Choosing for each round on the others would be free of flattery, but few images lead astray:
+ * it refused what helped (docs/adapt.md).
  *
  * @throws DataError when there are too few objects to learn from and to test on
  */
@@ -67,20 +69,20 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
   try {
     const end = started + 1000 * (options.budgetSeconds * (1 - LATE.share) - LATE.seconds);
     await runRounds(request, folds, trained, end, restore, random, rounds, context);
-    const best = bestChoice(rounds) ?? { share: 1, box: request.thresholds.box };
+    const share = bestShare(rounds);
     const before = rounds.flatMap((round) => round.before);
-    const after = await scoresAfter(request, rounds, best, restore, context);
+    const { box, scores: after } = await scoresAfter(request, rounds, share, restore, context);
     const f1s = (scores: readonly AdaptScore[]) => scores.map((score) => score.f1);
     const isSingle = fields.filter(({ boxes }) => boxes.count > 0).length === 1;
-    const gain = gainOf(f1s(before), f1s(after), isSingle ? 1 : before.length);
+    const gain = gainOf(f1s(before), f1s(after), isSingle ? 'halves' : 'images');
     const decision = decide(gain, meanOf(f1s(after)));
     restore();
     let learnt: Awaited<ReturnType<typeof learnFrom>> = { steps: 0, factors: new Map() };
-    if (decision.isKept && best.share > 0) {
+    if (decision.isKept) {
       const title = `It helps (${decision.why}); learning from all ${fields.length}`;
       context.emit({ kind: 'stage', title });
       const milliseconds = end - performance.now();
-      const extra = { milliseconds, until: best.share, random: random.split('final') };
+      const extra = { milliseconds, until: share, random: random.split('final') };
       learnt = await learnFrom(request, fields, trained, extra, context);
     }
     return {
@@ -88,7 +90,7 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
       gain,
       before,
       after,
-      thresholds: decision.isKept ? { ...request.thresholds, box: best.box } : request.thresholds,
+      thresholds: decision.isKept ? { ...request.thresholds, box } : request.thresholds,
       steps: learnt.steps,
       factors: learnt.factors,
       rounds: rounds.length,
@@ -102,21 +104,22 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
 
 const keptOf = ({ weights }: Round): tf.Tensor[] => [...weights.values()].flatMap((own) => [...own.values()]);
 
-/** Every round's held-out fields, with share and threshold chosen on the other rounds. */
+/** Every round's held-out fields after learning, with the one threshold that suits them best. */
 async function scoresAfter(
   request: AdaptRequest,
   rounds: readonly Round[],
-  best: Choice,
+  share: number,
   restore: () => void,
   { emit, signal }: JobContext,
-): Promise<AdaptScore[]> {
+): Promise<{ readonly box: number; readonly scores: readonly AdaptScore[] }> {
   emit({ kind: 'stage', title: 'Scoring what was held out' });
-  const after: AdaptScore[] = [];
-  for (const [k, round] of rounds.entries()) {
-    const choice = bestChoice(rounds.filter((_, i) => i !== k)) ?? best;
-    after.push(...(await scoreAfter(request, round, choice, restore, signal)));
+  const boxes = thresholdsFor(request);
+  const scores: AdaptScore[][] = boxes.map(() => []);
+  for (const round of rounds) {
+    const own = await scoreAfter(request, round, share, boxes, restore, signal);
+    for (const [i, some] of own.entries()) scores[i]?.push(...some);
   }
-  return after;
+  return bestThreshold(scores, boxes);
 }
 
 /** All rounds that the time allows, two at least; each and the last learning, from everything, have an equal share of it. */

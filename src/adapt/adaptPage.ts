@@ -1,10 +1,9 @@
+import { signed } from '../core/signed.js';
 import { digits, escapeHtml, table } from '../evaluate/report/html.js';
 import { pairPlot } from '../evaluate/report/plots.js';
 import { style } from '../evaluate/report/style.js';
 import type { AdaptOutcome } from './adapt.js';
 import { meanOf } from './score.js';
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
 
 /** What adaptation did, as one page in the form of the evaluation's report: every held-out piece before and after. */
 export async function adaptPage(
@@ -40,9 +39,9 @@ export async function adaptPage(
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title><style>${style}</style></head><body>
 <h1>${escapeHtml(title)}</h1>
-<div class="headline"><div>F1 at IoU 0.5, held out<strong>${mean(before)} → ${mean(after)}</strong><span class="sub">gain ${signed(gain.mean)}, 95 % interval ${signed(gain.low)} to ${signed(gain.high)}</span></div></div>
+<div class="headline"><div>F1 at IoU 0.5, held out<strong>${mean(before)} → ${mean(after)}</strong><span class="sub">expected on other images ${signed(gain.mean)}, 95 % interval ${signed(gain.low)} to ${signed(gain.high)}</span></div></div>
 <p class="${decision.isKept ? '' : 'warning'}">${escapeHtml(verdict)}</p>
-<p>Every image was held out once (of a single image each half): learnt from the others, then scored; how long to learn and the box threshold were chosen without it. ${outcome.rounds} rounds; the model that is kept has learnt from all images, ${outcome.steps} steps.</p>
+<p>Every image was held out once (of a single image each half): learnt from the others, then scored. How long to learn and one box threshold were chosen by the boxes found on all of them together, which flatters a little. ${outcome.rounds} rounds; the model that is kept has learnt from all images, ${outcome.steps} steps.</p>
 <figure>${await pairPlot(pairs)}</figure>${table(header, rows, 'Counts are those after adaptation')}
 <h2>Made from</h2><dl>${list}</dl><h3>Settings</h3><pre>${escapeHtml(settings)}</pre></body></html>
 `;

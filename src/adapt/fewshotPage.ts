@@ -1,9 +1,8 @@
+import { signed } from '../core/signed.js';
 import { digits, escapeHtml, table } from '../evaluate/report/html.js';
 import { learningPlot } from '../evaluate/report/plots.js';
 import { style } from '../evaluate/report/style.js';
 import type { FewshotResult } from './fewshot.js';
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
 
 /** The learning curve as one page, in the form of the evaluation's report. */
 export async function fewshotPage(

@@ -26,6 +26,8 @@ const LOOKS: readonly number[] = [1 / 3, 2 / 3, 1];
 const MOST_KEPT = 2 ** 25;
 /** Scoring after learning may find more cells than before it, and take longer. */
 const GROWTH = 1.2;
+/** Scoring for all box thresholds takes so much longer than for one: the network runs once for all of them. */
+const ALL_THRESHOLDS = 2.4;
 /** Weights that boxes alone teach nothing. */
 const MASKS_ONLY = /mask_decoder\.|image_encoder\.neck\./;
 
@@ -50,20 +52,18 @@ export interface Known {
   readonly milliseconds: number;
 }
 
-/** How long to learn, as a share of the schedule (0: not at all), and which box threshold to use. */
-export interface Choice {
-  readonly share: number;
-  readonly box: number;
-}
-
 /** What one round of cross-validation gives. */
 export interface Round {
   readonly test: readonly AnnotatedField[];
   /** As `segment` does it, with masks where there are any. */
   readonly before: readonly AdaptScore[];
   /** How well boxes are found on the held-out fields, for each share of the schedule and each box threshold. */
-  readonly looks: readonly { readonly choice: Choice; readonly f1s: readonly number[] }[];
-  /** Trained weights at the shares above 0; the caller disposes of them. */
+  readonly looks: readonly {
+    readonly share: number;
+    readonly box: number;
+    readonly f1s: readonly number[];
+  }[];
+  /** Trained weights at these shares; the caller disposes of them. */
   readonly weights: ReadonlyMap<number, ReadonlyMap<string, tf.Tensor>>;
   /** What scoring the held-out fields once takes, in ms. */
   readonly scoringMs: number;
@@ -71,7 +71,7 @@ export interface Round {
 
 /**
  * Learns from one fold and looks at what it holds out at some shares of the schedule: at boxes only, which is cheap. Masks
- * are scored once before, and once after, when share and threshold have been chosen (`scoreAfter`).
+ * are scored once before, and once after, when the share has been chosen (`scoreAfter`).
  *
  * @param milliseconds for all of it, the score after included
  */
@@ -83,26 +83,29 @@ export async function runRound(
   random: Random,
   context: JobContext,
 ): Promise<Round> {
-  const { model, rival, thresholds } = request;
+  const { model, thresholds } = request;
   const { scores: before, milliseconds: scoringMs } = await scoreBefore(request, fold.test, context);
   const tiles = scoringTiles(model, thresholds, fold.test);
-  const boxes = [...new Set([thresholds.box, ...BOX_THRESHOLDS])];
+  const boxes = thresholdsFor(request);
   const looks: Round['looks'][number][] = [];
   const weights = new Map<number, ReadonlyMap<string, tf.Tensor>>();
   let lookMs = 0;
-  const look = async (share: number) => {
+  const scores = async () => {
     const started = performance.now();
     const f1s = await detectionScores(model, tiles, thresholds, boxes, context.signal);
-    for (const [i, box] of boxes.entries()) looks.push({ choice: { share, box }, f1s: f1s[i] ?? [] });
-    if (share > 0) weights.set(share, copyOf(model, trained));
     lookMs = Math.max(lookMs, performance.now() - started);
+    return f1s;
   };
-  await look(0);
-  if (rival !== undefined) looks.length = 0; // the trimmed model is not one that anybody has
+  const look = async (share: number) => {
+    const f1s = await scores();
+    for (const [i, box] of boxes.entries()) looks.push({ share, box, f1s: f1s[i] ?? [] });
+    weights.set(share, copyOf(model, trained));
+  };
+  await scores(); // tells what a look costs; whether to learn at all is decided later, by masks
   const size = sizeOf(model, trained);
   const shares = size * LOOKS.length <= MOST_KEPT ? LOOKS : LOOKS.slice(-1);
-  const scoring = (request.known?.has(keyOf(fold.test)) === true ? GROWTH : 1 + GROWTH) * scoringMs;
-  const rest = milliseconds - scoring - (1 + shares.length) * GROWTH * lookMs;
+  const scoring = (request.known?.has(keyOf(fold.test)) === true ? 0 : scoringMs) + laterMs(scoringMs);
+  const rest = milliseconds - scoring - shares.length * GROWTH * lookMs - lookMs;
   await learnFrom(
     request,
     fold.learn,
@@ -119,19 +122,28 @@ export async function runRound(
 }
 
 /** What scoring a round's held-out fields after it will take, in ms. */
-export const scoringLater = ({ scoringMs }: Round): number => GROWTH * scoringMs;
+export const scoringLater = ({ scoringMs }: Round): number => laterMs(scoringMs);
 
-/** Scores of the held-out fields with the weights of a share and its threshold. */
+const laterMs = (scoringMs: number): number => GROWTH * ALL_THRESHOLDS * scoringMs;
+
+/** Box thresholds that are tried: the one that came with the model first. */
+export const thresholdsFor = ({ thresholds }: AdaptRequest): number[] => [
+  ...new Set([thresholds.box, ...BOX_THRESHOLDS]),
+];
+
+/** Scores of a round's held-out fields with the weights of a share, for each of the box thresholds. */
 export async function scoreAfter(
   { model, thresholds }: AdaptRequest,
   { test, weights }: Round,
-  { share, box }: Choice,
+  share: number,
+  boxes: readonly number[],
   restore: () => void,
   signal?: AbortSignal,
-): Promise<readonly AdaptScore[]> {
+): Promise<AdaptScore[][]> {
   restore();
   for (const [name, value] of weights.get(share) ?? []) model.parameters.assign(name, value);
-  return scoreAtSizes(model, { ...thresholds, box }, test, signal);
+  const settings = boxes.map((box) => ({ ...thresholds, box }));
+  return scoreAtSizes(model, settings, test, signal);
 }
 
 const keyOf = (fields: readonly AnnotatedField[]): string =>
@@ -145,7 +157,7 @@ async function scoreBefore(
   const found = known?.get(keyOf(fields));
   if (found !== undefined) return found;
   const started = performance.now();
-  const scores = await scoreAtSizes(rival ?? model, thresholds, fields, signal);
+  const [scores = []] = await scoreAtSizes(rival ?? model, [thresholds], fields, signal);
   const fresh = { scores, milliseconds: performance.now() - started };
   known?.set(keyOf(fields), fresh);
   return fresh;
@@ -183,7 +195,7 @@ export async function learnFrom(
   const [names, adapted] = [learnt(trained.names), learnt(trained.adapted)];
   const all = [...names, ...adapted];
   const before = new Map(all.map((name) => [name, model.parameters.get(name).clone()]));
-  const taken = shareOf(fields.length);
+  const taken = shareOf(request.fields.length); // in every round as in the end, so that thresholds found in them fit
   const { look = { at: [], run: async () => undefined } } = extra;
   const shrunk = {
     at: look.at,
@@ -226,16 +238,21 @@ function progressHook(total: number, { emit }: JobContext): Hook {
   };
 }
 
-/** Length of learning and threshold with the best mean F1 of boxes over rounds, of those that all of them tried. */
-export function bestChoice(rounds: readonly Pick<Round, 'looks'>[]): Choice | undefined {
-  let best: { readonly choice: Choice; readonly f1: number } | undefined;
-  for (const { choice } of rounds[0]?.looks ?? []) {
-    const f1s = rounds.map(
-      ({ looks }) => looks.find((l) => l.choice.share === choice.share && l.choice.box === choice.box)?.f1s,
-    );
-    if (f1s.some((own) => own === undefined)) continue;
-    const f1 = meanOf(f1s.flatMap((own) => own ?? []));
-    if (best === undefined || f1 > best.f1) best = { choice, f1 };
+/** The share of the schedule whose boxes are best over all images of the rounds, each at its best threshold; of those that all rounds tried. */
+export function bestShare(rounds: readonly Pick<Round, 'looks'>[]): number {
+  let best = { share: 1, f1: 0 };
+  for (const { share, box } of rounds[0]?.looks ?? []) {
+    const f1s = rounds.map(({ looks }) => looks.find((l) => l.share === share && l.box === box)?.f1s);
+    if (f1s.some((some) => some === undefined)) continue;
+    const f1 = meanOf(f1s.flatMap((some) => some ?? []));
+    if (f1 > best.f1) best = { share, f1 };
   }
-  return best?.choice;
+  return best.share;
+}
+
+/** One box threshold for the images of all rounds: the best mean F1 of masks; of equal ones the first. */
+export function bestThreshold(scores: readonly (readonly AdaptScore[])[], boxes: readonly number[]) {
+  const means = scores.map((own) => meanOf(own.map(({ f1 }) => f1)));
+  const at = means.indexOf(Math.max(...means));
+  return { box: boxes[at] as number, scores: scores[at] as readonly AdaptScore[] };
 }

@@ -57,20 +57,23 @@ const SIZES = [1, 0.6, 1.6] as const;
 /**
  * Scores of fields, each as it is, reduced and magnified, in one: the mean F1 and the sum of the counts. Three scores of an
  * image tell more than one of how a model will do on others, above all of how well it gauges their size.
+ *
+ * @returns for each setting the scores of the fields
  */
 export async function scoreAtSizes(
   model: CellSam,
-  thresholds: Thresholds,
+  settings: readonly Thresholds[],
   fields: readonly AnnotatedField[],
   signal?: AbortSignal,
-): Promise<AdaptScore[]> {
-  const scores: AdaptScore[] = [];
+): Promise<AdaptScore[][]> {
+  const scores: AdaptScore[][] = settings.map(() => []);
   for (const field of fields) {
     const sized = SIZES.map((size) => resizedField(field, size));
-    const [each = []] = await scoreAll(model, [thresholds], sized, signal);
-    const sum = (key: 'tp' | 'fp' | 'fn') => each.reduce((total, score) => total + score[key], 0);
-    const mean = meanOf(each.map((score) => score.f1));
-    scores.push({ id: field.id, tp: sum('tp'), fp: sum('fp'), fn: sum('fn'), f1: mean });
+    for (const [i, each] of (await scoreAll(model, settings, sized, signal)).entries()) {
+      const sum = (key: 'tp' | 'fp' | 'fn') => each.reduce((total, score) => total + score[key], 0);
+      const mean = meanOf(each.map((score) => score.f1));
+      scores[i]?.push({ id: field.id, tp: sum('tp'), fp: sum('fp'), fn: sum('fn'), f1: mean });
+    }
   }
   return scores;
 }

@@ -51,6 +51,8 @@ export interface AdaptResult {
   readonly tested: number;
   readonly before: number;
   readonly after: number;
+  /** To be expected on other images, with its 95 % interval. */
+  readonly gain: number;
   readonly interval: readonly [number, number];
   /** File of the model to use from now on: the adapted one, or the same as the one that was given. */
   readonly model: string;
@@ -182,6 +184,7 @@ function summarise(outcome: AdaptOutcome, folder: string, model: string, images:
     tested: outcome.before.length,
     before: mean(outcome.before),
     after: mean(outcome.after),
+    gain: outcome.gain.mean,
     interval: [outcome.gain.low, outcome.gain.high] as const,
     model,
     seconds: outcome.seconds,

@@ -10,7 +10,7 @@ import { FeatureCache } from '../../src/adapt/featureCache.js';
 import { foldsOf } from '../../src/adapt/folds.js';
 import { learn } from '../../src/adapt/learn.js';
 import { adaptOptions } from '../../src/adapt/options.js';
-import { bestChoice, type Round } from '../../src/adapt/rounds.js';
+import { bestShare, bestThreshold, type Round } from '../../src/adapt/rounds.js';
 import { shareOf, shrinkTowards, shrunkFactors } from '../../src/adapt/shrink.js';
 import { fixedViews } from '../../src/adapt/views.js';
 import { silent } from '../../src/core/events.js';
@@ -171,7 +171,7 @@ describe('the decision', () => {
   };
   test('a gain is kept; a loss, chance and labels that fit nothing are not', () => {
     expect(judge([0.3, 0.4, 0.2, 0.5], [0.6, 0.6, 0.5, 0.7]).isKept).toBe(true);
-    expect(judge([0.6, 0.6, 0.5], [0.5, 0.6, 0.5]).why).toMatch(/did not help/);
+    expect(judge([0.6, 0.6, 0.5], [0.5, 0.6, 0.5]).why).toMatch(/not expected to help/);
     expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.05, 0.55, 0.28]).why).toMatch(/chance/);
     expect(judge([0, 0, 0], [0.03, 0.05, 0.02]).why).toMatch(/labels belong/);
   });
@@ -191,10 +191,13 @@ describe('the decision', () => {
     expect(many.certainty).toBeGreaterThan(few.certainty);
   });
 
-  test('the halves of one image tell as much as one image', () => {
-    const half = gainOf([0.5, 0.5], [0.55, 0.6], 1);
+  test('the halves of one image tell little, and too good a tale', () => {
+    const half = gainOf([0.5, 0.5], [0.8, 0.9], 'halves');
+    expect(half.mean).toBeCloseTo(0.35 - 0.25, 12);
     expect(half.high - half.mean).toBeCloseTo(1.96 * 0.12, 12);
-    expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.55, 0.6]).certainty);
+    expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.8, 0.9]).certainty);
+    expect(judge([0.4], [0.45]).isKept).toBe(true);
+    expect(decide(gainOf([0.4, 0.4], [0.45, 0.45], 'halves'), 0.45).isKept).toBe(false);
   });
 });
 
@@ -226,16 +229,23 @@ describe('what is learnt from few images', () => {
   });
 });
 
-test('length and threshold are those with the best mean of the rounds, among what all of them tried', () => {
-  const round = (...f1s: [share: number, box: number, f1: number][]): Pick<Round, 'looks'> => ({
-    looks: f1s.map(([share, box, f1]) => ({ choice: { share, box }, f1s: [f1] })),
+test('the length of learning has the best mean of boxes over all rounds, among what all of them tried', () => {
+  const round = (...looks: [share: number, box: number, f1: number][]): Pick<Round, 'looks'> => ({
+    looks: looks.map(([share, box, f1]) => ({ share, box, f1s: [f1] })),
   });
   const rounds = [
-    round([0, 0.3, 0.2], [1 / 3, 0.3, 0.9], [1, 0.3, 0.6], [1, 0.4, 0.5]),
-    round([0, 0.3, 0.4], [1, 0.3, 0.5], [1, 0.4, 0.7]),
+    round([1 / 3, 0.3, 0.9], [2 / 3, 0.3, 0.6], [1, 0.3, 0.5], [1, 0.4, 0.5]),
+    round([2 / 3, 0.3, 0.5], [1, 0.3, 0.4], [1, 0.4, 0.7]),
   ];
-  expect(bestChoice(rounds)).toEqual({ share: 1, box: 0.4 });
-  expect(bestChoice(rounds.slice(0, 1))).toEqual({ share: 1 / 3, box: 0.3 });
+  expect(bestShare(rounds)).toBe(1);
+  expect(bestShare(rounds.slice(0, 1))).toBe(1 / 3);
+});
+
+test('the threshold has the best mean of masks; the one that came with the model stays where others are no better', () => {
+  const images = (...f1s: number[]) => f1s.map((f1, i) => ({ id: String(i), f1, tp: 1, fp: 0, fn: 0 }));
+  const [low, own, high] = [images(0.2, 0.9), images(0.5, 0.6), images(0.7, 0.3)];
+  expect(bestThreshold([own, low, high], [0.4, 0.3, 0.5])).toEqual({ box: 0.4, scores: own });
+  expect(bestThreshold([high, low], [0.5, 0.3])).toEqual({ box: 0.3, scores: low });
 });
 
 describe('adapting', () => {

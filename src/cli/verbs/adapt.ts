@@ -1,4 +1,5 @@
 import { parseSeconds } from '../../config/quantities.js';
+import { signed } from '../../core/signed.js';
 import { ADAPT_PARTS, ADAPTER_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
 import type { Verb } from '../verb.js';
 
@@ -69,7 +70,7 @@ export const verb: Verb<AdaptResult> = {
   },
   render: (r) =>
     [
-      `F1 at IoU 0.5 on ${r.tested} held-out parts of ${r.images} ${r.images === 1 ? 'image' : 'images'}: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (gain ${(r.after - r.before).toFixed(3)}, 95 % interval ${r.interval[0].toFixed(3)} to ${r.interval[1].toFixed(3)}).`,
+      `F1 at IoU 0.5 on ${r.tested} held-out parts of ${r.images} ${r.images === 1 ? 'image' : 'images'}: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (expected on other images ${signed(r.gain)}, 95 % interval ${signed(r.interval[0])} to ${signed(r.interval[1])}).`,
       r.isKept ? `Adapted: ${r.why}.` : `The model was left as it is: ${r.why}.`,
       `Report: ${r.folder}`,
       `Next: cellsam segment more-images --model ${r.model}`,
