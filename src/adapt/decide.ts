@@ -26,10 +26,10 @@ const LEAST_F1 = 0.1;
 const USUAL = { deviation: 0.12, images: 4 } as const;
 
 /**
- * Halves of one image look alike: what was learnt from one gained 0.05 to 0.25 in the other, and -0.09 to 0.005 on other
- * images (docs/adapt.md). What is kept has to show more than that.
+ * One and two images promise too much: halves of one gained 0.05 to 0.25 in each other, two up to 0.13, where other images lost
+ * up to 0.1; from five on both agree (docs/adapt.md). What is kept has to show more than that.
  */
-const OPTIMISM_OF_HALVES = 0.25;
+const OPTIMISM: readonly number[] = [0, 0.25, 0.12];
 
 /**
  * The gain to expect on other images, and how sure it is. Few images tell little of their own spread, two halves of one
@@ -50,7 +50,7 @@ export function gainOf(
   const squares = isHalves ? 0 : gains.reduce((sum, gain) => sum + (gain - seen) ** 2, 0);
   const variance = (USUAL.images * USUAL.deviation ** 2 + squares) / (USUAL.images + images - 1);
   const error = Math.sqrt(variance / images);
-  const mean = isHalves ? seen - OPTIMISM_OF_HALVES : seen;
+  const mean = seen - (OPTIMISM[images] ?? 0);
   return {
     mean,
     low: mean - 1.96 * error,

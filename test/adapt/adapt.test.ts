@@ -182,22 +182,27 @@ describe('the decision', () => {
         Array.from({ length: n }, () => 0.5),
         Array.from({ length: n }, () => 0.55),
       );
-    const [few, many] = [gains(2), gains(40)];
+    const [few, many] = [gains(3), gains(40)];
     expect(few.mean).toBeCloseTo(0.05, 12);
-    // With no spread of their own: 0.12 of four images more, shared out over 2 - 1 + 4.
-    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 5 / 2), 12);
+    // With no spread of their own: 0.12 of four images more, shared out over 3 - 1 + 4.
+    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 6 / 3), 12);
     expect(few.low).toBeLessThan(0);
     expect(many.low).toBeGreaterThan(0);
     expect(many.certainty).toBeGreaterThan(few.certainty);
   });
 
-  test('the halves of one image tell little, and too good a tale', () => {
+  test('one and two images tell little, and too good a tale', () => {
     const half = gainOf([0.5, 0.5], [0.8, 0.9], 'halves');
     expect(half.mean).toBeCloseTo(0.35 - 0.25, 12);
     expect(half.high - half.mean).toBeCloseTo(1.96 * 0.12, 12);
     expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.8, 0.9]).certainty);
-    expect(judge([0.4], [0.45]).isKept).toBe(true);
-    expect(decide(gainOf([0.4, 0.4], [0.45, 0.45], 'halves'), 0.45).isKept).toBe(false);
+    expect(gainOf([0.5, 0.5], [0.8, 0.9]).mean).toBeCloseTo(0.35 - 0.12, 12);
+    const gain = [0.45, 0.5, 0.55];
+    expect([1, 2, 3].map((n) => judge([0.4, 0.4, 0.4].slice(0, n), gain.slice(0, n)).isKept)).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 });
 
