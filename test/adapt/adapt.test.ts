@@ -5,13 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { adapt } from '../../src/adapt/adapt.js';
 import { type AnnotatedField, annotatedFields, withoutMasks } from '../../src/adapt/annotated.js';
 import { boundaryOf } from '../../src/adapt/boundary.js';
-import { decide, gainOf } from '../../src/adapt/decide.js';
 import { FeatureCache } from '../../src/adapt/featureCache.js';
 import { foldsOf } from '../../src/adapt/folds.js';
 import { learn } from '../../src/adapt/learn.js';
 import { adaptOptions } from '../../src/adapt/options.js';
-import { bestShare, bestThreshold, type Round } from '../../src/adapt/rounds.js';
-import { shareOf, shrinkTowards, shrunkFactors } from '../../src/adapt/shrink.js';
 import { fixedViews } from '../../src/adapt/views.js';
 import { silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
@@ -162,95 +159,6 @@ test('images without cells are learnt from beside the only one with cells', () =
   const folds = foldsOf([whole, none], 5, new Random(0));
   expect(folds).toHaveLength(2);
   for (const { learn } of folds) expect(learn.map(({ id }) => id)).toContain(none.id);
-});
-
-describe('the decision', () => {
-  const judge = (before: number[], after: number[]) => {
-    const mean = after.reduce((a, b) => a + b, 0) / after.length;
-    return decide(gainOf(before, after), mean);
-  };
-  test('a gain is kept; a loss, chance and labels that fit nothing are not', () => {
-    expect(judge([0.3, 0.4, 0.2, 0.5], [0.6, 0.6, 0.5, 0.7]).isKept).toBe(true);
-    expect(judge([0.6, 0.6, 0.5], [0.5, 0.6, 0.5]).why).toMatch(/not expected to help/);
-    expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.05, 0.55, 0.28]).why).toMatch(/chance/);
-    expect(judge([0, 0, 0], [0.03, 0.05, 0.02]).why).toMatch(/labels belong/);
-  });
-
-  test('few images do not make it surer than the usual spread of gains, and more images do', () => {
-    const gains = (n: number) =>
-      gainOf(
-        Array.from({ length: n }, () => 0.5),
-        Array.from({ length: n }, () => 0.55),
-      );
-    const [few, many] = [gains(3), gains(40)];
-    expect(few.mean).toBeCloseTo(0.05, 12);
-    // With no spread of their own: 0.12 of four images more, shared out over 3 - 1 + 4.
-    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 6 / 3), 12);
-    expect(few.low).toBeLessThan(0);
-    expect(many.low).toBeGreaterThan(0);
-    expect(many.certainty).toBeGreaterThan(few.certainty);
-  });
-
-  test('one and two images tell little, and too good a tale', () => {
-    const half = gainOf([0.5, 0.5], [0.8, 0.9], 'halves');
-    expect(half.mean).toBeCloseTo(0.35 - 0.25, 12);
-    expect(half.high - half.mean).toBeCloseTo(1.96 * 0.12, 12);
-    expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.8, 0.9]).certainty);
-    expect(gainOf([0.5, 0.5], [0.8, 0.9]).mean).toBeCloseTo(0.35 - 0.12, 12);
-    const gain = [0.45, 0.5, 0.55];
-    expect([1, 2, 3].map((n) => judge([0.4, 0.4, 0.4].slice(0, n), gain.slice(0, n)).isKept)).toEqual([
-      false,
-      false,
-      true,
-    ]);
-  });
-});
-
-describe('what is learnt from few images', () => {
-  test('is taken over in part, adapters too', () => {
-    const own = copyOf(model);
-    const name = 'cellfinder.decode_head.dense.score.weight';
-    const before = own.parameters.get(name).clone();
-    tf.tidy(() => own.parameters.assign(name, before.add(4)));
-    shrinkTowards(own, new Map([[name, before]]), 0.25);
-    const [from, to] = [before, own.parameters.get(name)].map((t) => [...t.dataSync()]);
-    for (const [i, value] of (from ?? []).entries()) expect(to?.[i]).toBeCloseTo(value + 1, 5);
-    before.dispose();
-    own.dispose();
-    const array = (data: number[], shape: number[]) => ({
-      shape,
-      dtype: 'float32' as const,
-      data: Float32Array.from(data),
-    });
-    const factors = new Map([['w', { down: array([1, 2], [2, 1]), up: array([3, 4], [1, 2]) }]]);
-    expect(shrunkFactors(factors, 0.5).get('w')).toEqual({
-      down: array([1, 2], [2, 1]),
-      up: array([1.5, 2], [1, 2]),
-    });
-  });
-
-  test('counts more the more images there are', () => {
-    expect([1, 4].map(shareOf)).toEqual([1 / 2, 4 / 5]);
-  });
-});
-
-test('the length of learning has the best mean of boxes over all rounds, among what all of them tried', () => {
-  const round = (...looks: [share: number, box: number, f1: number][]): Pick<Round, 'looks'> => ({
-    looks: looks.map(([share, box, f1]) => ({ share, box, f1s: [f1] })),
-  });
-  const rounds = [
-    round([1 / 3, 0.3, 0.9], [2 / 3, 0.3, 0.6], [1, 0.3, 0.5], [1, 0.4, 0.5]),
-    round([2 / 3, 0.3, 0.5], [1, 0.3, 0.4], [1, 0.4, 0.7]),
-  ];
-  expect(bestShare(rounds)).toBe(1);
-  expect(bestShare(rounds.slice(0, 1))).toBe(1 / 3);
-});
-
-test('the threshold has the best mean of masks; the one that came with the model stays where others are no better', () => {
-  const images = (...f1s: number[]) => f1s.map((f1, i) => ({ id: String(i), f1, tp: 1, fp: 0, fn: 0 }));
-  const [low, own, high] = [images(0.2, 0.9), images(0.5, 0.6), images(0.7, 0.3)];
-  expect(bestThreshold([own, low, high], [0.4, 0.3, 0.5])).toEqual({ box: 0.4, scores: own });
-  expect(bestThreshold([high, low], [0.5, 0.3])).toEqual({ box: 0.3, scores: low });
 });
 
 describe('adapting', () => {

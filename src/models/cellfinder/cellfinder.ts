@@ -3,7 +3,16 @@ import { recomputedPart } from '../gradientPlan.js';
 import { groupNorm, linear, mlpHead, norm, project } from '../linear.js';
 import type { CellFinderConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
-import { gridAnchors, sine1d, sine2d, tokenPositions } from './positions.js';
+import {
+  type Axis,
+  adaptPositions,
+  axesOf,
+  embedPositions,
+  listed,
+  named,
+  type Positions,
+} from './embeddedPositions.js';
+import { gridAnchors, sine1d, sine2d } from './positions.js';
 import { averagedKeys, plainAttention, rowColumnAttention } from './rcda.js';
 
 const EPS = 1e-5;
@@ -26,15 +35,6 @@ export type QueryOutput = {
 
 /** Which decoder layers' queries become boxes: training learns from all, what is found is the last one's. */
 export type ReadLayers = 'all' | 'last';
-
-/** Of positions only what the kind of attention reads, see `axesOf`. */
-interface Positions {
-  /** `[B, 1, w, E]` and `[B, h, 1, E]`. */
-  readonly row: tf.Tensor;
-  readonly column: tf.Tensor;
-  /** `[B, h * w, E]`, for plain attention. */
-  readonly both: tf.Tensor;
-}
 
 /** The detector's memory: tokens after the projection and after the encoder layers, `[B, h, w, E]`. */
 export interface DetectorMemory {
@@ -111,36 +111,6 @@ export function queriesFrom(
     };
   });
 }
-
-type Axis = keyof Positions;
-
-/** What a kind of attention reads of the positions; what it does not read must get no gradient, not even one of zero. */
-const axesOf = (config: CellFinderConfig): Axis[] =>
-  config.attentionType === 'RCDA' ? ['row', 'column'] : ['both'];
-
-/** Positions as a list, the form in which recomputed parts are given their inputs, and back. */
-const listed = (positions: Positions, axes: readonly Axis[]): tf.Tensor[] =>
-  axes.map((axis) => positions[axis]);
-
-const named = (tensors: readonly tf.Tensor[], axes: readonly Axis[]): Positions =>
-  Object.fromEntries(axes.map((axis, i) => [axis, tensors[i]])) as unknown as Positions;
-
-function embedPositions(padding: tf.Tensor3D, weights: Weights, config: CellFinderConfig): Positions {
-  const dim = config.hiddenDim;
-  const { y, x } = tokenPositions(padding);
-  const [batch, height, width] = padding.shape;
-  const adapt = (p: tf.Tensor) => adaptPositions(sine1d(p, dim), weights, 'adapt_pos1d');
-  const ofGrid = () => {
-    const grid = tf.stack([x.expandDims(1).tile([1, height, 1]), y.expandDims(2).tile([1, 1, width])], -1); // [B, h, w, 2]
-    return adaptPositions(sine2d(grid, dim), weights, 'adapt_pos2d').reshape([batch, height * width, dim]);
-  };
-  return config.attentionType === 'RCDA'
-    ? named([adapt(x).expandDims(1), adapt(y).expandDims(2)], ['row', 'column'])
-    : named([ofGrid()], ['both']);
-}
-
-const adaptPositions = (p: tf.Tensor, weights: Weights, name: string): tf.Tensor =>
-  linear(linear(p, weights, `${name}.0`).relu(), weights, `${name}.2`);
 
 function encoderLayer(
   x: tf.Tensor4D,

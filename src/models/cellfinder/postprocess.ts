@@ -1,3 +1,5 @@
+import { numbersAt } from '../../image/boxes.js';
+
 /** Boxes of one image in falling order of score, as the published detector gives them. */
 export interface RankedBoxes {
   /** `[Q]` probabilities. */
@@ -41,7 +43,7 @@ function cornersOf(
 ): Float32Array {
   const out = new Float32Array(rows.length * 4);
   for (const [i, q] of rows.entries()) {
-    const [cx, cy, w, h] = boxes.subarray(4 * q, 4 * q + 4) as unknown as [number, number, number, number];
+    const [cx, cy, w, h] = numbersAt(boxes, q);
     out.set(
       [
         (cx - w / 2) * size.width,
