@@ -1,5 +1,5 @@
 import type { LabelImage } from '../image/types.js';
-import { type MaskGeometry, Upscaler } from './upscale.js';
+import { type ImageRow, type MaskGeometry, Upscaler } from './upscale.js';
 
 /**
  * Prompts' masks drawn into one label image, one after the other, so that no more than one mask is held at full size.
@@ -39,20 +39,10 @@ export class MaskCanvas {
    */
   add(logits: Float32Array, quality: number): void {
     const label = this.#quality.push(quality) - 1;
-    this.#upscaler.rowsAbove(logits, this.#level, (y, x0, x1, above, below, weight) =>
-      this.#drawRow(label, y, x0, x1, above, below, weight),
-    );
+    this.#upscaler.rowsAbove(logits, this.#level, (row) => this.#drawRow(label, row));
   }
 
-  #drawRow(
-    label: number,
-    y: number,
-    x0: number,
-    x1: number,
-    above: Float64Array,
-    below: Float64Array,
-    weight: number,
-  ): void {
+  #drawRow(label: number, { y, x0, x1, above, below, weight }: ImageRow): void {
     const best = this.#best.subarray(y * this.width, (y + 1) * this.width);
     const data = this.#data.subarray(y * this.width, (y + 1) * this.width);
     const rest = 1 - weight;

@@ -57,7 +57,12 @@ function cut(
 
 /** Turns over pieces of one value (8-connected) that are too small; of the cell itself the largest piece always stays. */
 function withoutPieces({ height, width, data }: Mask, value: 0 | 1): Mask {
-  const pieces = components(data.map((v) => (v === value ? 1 : 0)), height, width, 8); // biome-ignore format: short
+  const pieces = components(
+    data.map((v) => (v === value ? 1 : 0)),
+    height,
+    width,
+    8,
+  );
   const areas = areasOf(pieces);
   const limit =
     value === 1

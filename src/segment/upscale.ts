@@ -21,17 +21,17 @@ interface Step {
 }
 
 /**
- * Is given row `y` of the image between columns `x0` and `x1`: column `x` is `above[x] * (1 - weight) + below[x] * weight`,
- * left to the visitor since a pass over all pixels that only writes them costs as much as what is done with them.
+ * Row `y` of the image between columns `x0` and `x1`: column `x` is `above[x] * (1 - weight) + below[x] * weight`, left to
+ * the visitor since a pass over all pixels that only writes them costs as much as what is done with them.
  */
-export type RowVisitor = (
-  y: number,
-  x0: number,
-  x1: number,
-  above: Float64Array,
-  below: Float64Array,
-  weight: number,
-) => void;
+export interface ImageRow {
+  readonly y: number;
+  readonly x0: number;
+  readonly x1: number;
+  readonly above: Float64Array;
+  readonly below: Float64Array;
+  readonly weight: number;
+}
 
 /** For each row of logits the columns between its first and its last value above a level, half open; `to` 0: none. */
 interface Spans {
@@ -77,7 +77,7 @@ export class Upscaler {
    *
    * @param logits `[side, side]`
    */
-  rowsAbove(logits: Float32Array, level: number, visit: RowVisitor): void {
+  rowsAbove(logits: Float32Array, level: number, visit: (row: ImageRow) => void): void {
     const { side, original } = this.geometry;
     const spans = spansAbove(logits, side, level);
     const [left, right] = this.#outputs(spans, 0, side - 1);
@@ -90,8 +90,9 @@ export class Upscaler {
       const [low, high] = [toFrame.low[a] as number, toFrame.high[b] as number];
       const [x0, x1] = this.#outputs(spans, low, high);
       if (x0 >= x1) continue;
-      if (toImage.isIdentity) visit(y, x0, x1, wide(low), wide(high), toFrame.weight[y] as number);
-      else visit(y, x0, x1, framed(a), framed(b), toImage.weight[y] as number);
+      const [above, below] = toImage.isIdentity ? [wide(low), wide(high)] : [framed(a), framed(b)];
+      const weight = (toImage.isIdentity ? toFrame : toImage).weight[y] as number;
+      visit({ y, x0, x1, above, below, weight });
     }
   }
 
@@ -99,7 +100,7 @@ export class Upscaler {
   full(logits: Float32Array): Float32Array {
     const [height, width] = this.geometry.original;
     const out = new Float32Array(height * width);
-    this.rowsAbove(logits, Number.NEGATIVE_INFINITY, (y, x0, x1, above, below, weight) => {
+    this.rowsAbove(logits, Number.NEGATIVE_INFINITY, ({ y, x0, x1, above, below, weight }) => {
       for (let x = x0; x < x1; x++)
         out[y * width + x] = (above[x] as number) * (1 - weight) + (below[x] as number) * weight;
     });

@@ -6,6 +6,7 @@ import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { candidates } from '../candidates.js';
 import type { Embedding, Engine, Scaling } from '../engine.js';
 import type { Thresholds } from '../thresholds.js';
+import { type DecodeKind, decodeByKind } from './decodeByKind.js';
 import { OnnxSession, type SessionArray, type SessionArrays } from './onnxSession.js';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -145,33 +146,22 @@ export class OnnxEngine implements Engine {
     const results: MaskLogits[] = [];
     for (const [image, wanted] of prompts.entries()) {
       const own = part(embeddings, image);
-      const data = new Float32Array(wanted.length * this.maskSide ** 2);
-      const quality = new Float32Array(wanted.length);
-      for (const kind of ['box', 'points', 'mask'] as const) {
-        const at = [...wanted.keys()].filter((i) => wanted[i]?.kind === kind);
-        if (at.length === 0) continue;
-        const found = await this.#decodeKind(
-          own,
-          at.map((i) => wanted[i] as Prompt),
-        );
-        this.#place(found, at, data, quality);
-      }
-      results.push({ data, side: this.maskSide, quality });
+      const decode: DecodeKind = async (some) => this.#firstMasks(await this.#decodeKind(own, some));
+      results.push(await decodeByKind(wanted, this.maskSide, decode));
     }
     return results;
   }
 
-  /** Puts masks and qualities into their prompts' places; of several masks of a prompt the first. */
-  #place(found: SessionArrays, at: readonly number[], data: Float32Array, quality: Float32Array): void {
+  /** Of several masks of a prompt the first. */
+  #firstMasks(found: SessionArrays): Omit<MaskLogits, 'side'> {
     const masks = found['low_res_masks'] as SessionArray;
     const ious = found['iou_predictions'] as SessionArray;
     const size = this.maskSide ** 2;
-    const each = masks.shape[1] ?? 1;
-    for (const [k, i] of at.entries()) {
-      const from = k * each * size;
-      data.set((masks.data as Float32Array).subarray(from, from + size), i * size);
-      quality[i] = Number(ious.data[k * each]);
-    }
+    const [prompts = 0, each = 1] = masks.shape;
+    const data = new Float32Array(prompts * size);
+    for (let i = 0; i < prompts; i++)
+      data.set((masks.data as Float32Array).subarray(i * each * size, (i * each + 1) * size), i * size);
+    return { data, quality: Float32Array.from({ length: prompts }, (_, i) => Number(ious.data[i * each])) };
   }
 
   /** Prompts that are all of one kind. */

@@ -7,6 +7,7 @@ import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { into, tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
 import type { Embedding, Engine, Scaling } from '../engine.js';
+import { type DecodeKind, decodeByKind } from './decodeByKind.js';
 
 interface TensorEmbedding extends Embedding {
   readonly detector: DetectorInputs;
@@ -97,33 +98,11 @@ export class TensorFlowEngine implements Engine {
 
   async decode(embedding: Embedding, prompts: readonly (readonly Prompt[])[]): Promise<MaskLogits[]> {
     const results: MaskLogits[] = [];
-    for (const [image, wanted] of prompts.entries())
-      results.push(await this.#decodeImage(embedding as TensorEmbedding, image, wanted));
-    return results;
-  }
-
-  /** Prompts of one image; those of one kind go together. */
-  async #decodeImage(
-    embedding: TensorEmbedding,
-    image: number,
-    prompts: readonly Prompt[],
-  ): Promise<MaskLogits> {
-    const side = this.maskSide;
-    const size = side * side;
-    const kinds = new Set(prompts.map(({ kind }) => kind));
-    if (kinds.size === 1) return { side, ...(await this.#decodeKind(embedding, image, prompts)) };
-    const data = new Float32Array(prompts.length * size);
-    const quality = new Float32Array(prompts.length);
-    for (const kind of kinds) {
-      const at = [...prompts.keys()].filter((i) => prompts[i]?.kind === kind);
-      const own = at.map((i) => prompts[i] as Prompt);
-      const found = await this.#decodeKind(embedding, image, own);
-      for (const [k, i] of at.entries()) {
-        data.set(found.data.subarray(k * size, (k + 1) * size), i * size);
-        quality[i] = found.quality[k] as number;
-      }
+    for (const [image, wanted] of prompts.entries()) {
+      const decode: DecodeKind = (own) => this.#decodeKind(embedding as TensorEmbedding, image, own);
+      results.push(await decodeByKind(wanted, this.maskSide, decode));
     }
-    return { data, side, quality };
+    return results;
   }
 
   /** Prompts that are all of one kind. */
