@@ -8,40 +8,33 @@ import { sumTo } from './sumTo.js';
  * there; of relu, six over the whole tensor. Behind kept features these calls were a quarter of all in a training step.
  */
 
-type Pair = [tf.Tensor, tf.Tensor];
-
-export const addGradient: tf.GradConfig = {
-  kernelName: 'Add',
+/** Of a kernel of two inputs, of which either may have been broadcast. */
+const ofPair = (
+  kernelName: string,
+  gradients: (dy: tf.Tensor, left: tf.Tensor, right: tf.Tensor) => { a: () => tf.Tensor; b: () => tf.Tensor },
+): tf.GradConfig => ({
+  kernelName,
   inputsToSave: ['a', 'b'],
   gradFunc: (dy, saved) => {
-    const [left, right] = saved as Pair;
-    const d = dy as tf.Tensor;
-    return { a: () => sumTo(d, left.shape), b: () => sumTo(d, right.shape) };
+    const [left, right] = saved as [tf.Tensor, tf.Tensor];
+    return gradients(dy as tf.Tensor, left, right);
   },
-};
+});
 
-export const subtractGradient: tf.GradConfig = {
-  kernelName: 'Sub',
-  inputsToSave: ['a', 'b'],
-  gradFunc: (dy, saved) => {
-    const [left, right] = saved as Pair;
-    const d = dy as tf.Tensor;
-    return { a: () => sumTo(d, left.shape), b: () => sumTo(d, right.shape).neg() };
-  },
-};
+export const addGradient = ofPair('Add', (dy, left, right) => ({
+  a: () => sumTo(dy, left.shape),
+  b: () => sumTo(dy, right.shape),
+}));
 
-export const multiplyGradient: tf.GradConfig = {
-  kernelName: 'Multiply',
-  inputsToSave: ['a', 'b'],
-  gradFunc: (dy, saved) => {
-    const [left, right] = saved as Pair;
-    const d = dy as tf.Tensor;
-    return {
-      a: () => sumTo(d.mul(right), left.shape),
-      b: () => sumTo(d.mul(left), right.shape),
-    };
-  },
-};
+export const subtractGradient = ofPair('Sub', (dy, left, right) => ({
+  a: () => sumTo(dy, left.shape),
+  b: () => sumTo(dy, right.shape).neg(),
+}));
+
+export const multiplyGradient = ofPair('Multiply', (dy, left, right) => ({
+  a: () => sumTo(dy.mul(right), left.shape),
+  b: () => sumTo(dy.mul(left), right.shape),
+}));
 
 /** Divided before it is spread out, not after. */
 export const meanGradient: tf.GradConfig = {
