@@ -6,10 +6,17 @@ export function boxesFrom(rows: readonly (readonly [number, number, number, numb
 }
 
 /** Box i as `[x0, y0, x1, y1]`. */
-export function boxAt(boxes: Boxes, i: number): [number, number, number, number] {
+export function boxAt({ xyxy }: Boxes, i: number): BoxNumbers {
+  return numbersAt(xyxy, i);
+}
+
+/** The four numbers of a box, in corner or in centre form. */
+export type BoxNumbers = [number, number, number, number];
+
+/** Those of box i of `[n, 4]`. */
+export function numbersAt(boxes: Float32Array, i: number): BoxNumbers {
   const k = i * 4;
-  const { xyxy } = boxes;
-  return [xyxy[k] as number, xyxy[k + 1] as number, xyxy[k + 2] as number, xyxy[k + 3] as number];
+  return [boxes[k] as number, boxes[k + 1] as number, boxes[k + 2] as number, boxes[k + 3] as number];
 }
 
 /** The boxes of these indexes, in this order. */

@@ -84,7 +84,11 @@ function groupGradients(
           (x) => x.reshape([b, q, across]),
         ) as T3,
       );
-      const dPartial = into(s.reshape([b * q, across, 1]), (x) => product(x, row), (p) => p.reshape([b, q, -1])); // biome-ignore format: one row
+      const dPartial = into(
+        s.reshape([b * q, across, 1]),
+        (x) => product(x, row),
+        (p) => p.reshape([b, q, -1]),
+      );
       dFirst.push(product(dPartial, table, { b: true }) as T3);
       dTable = accumulate(dTable, product(f, dPartial, { a: true }));
       tf.dispose([f, s, d, column, row, dPartial]);

@@ -21,7 +21,17 @@ export function windowGrid(batch: number, height: number, width: number, window:
   const [windowHeight, windowWidth] = window > 0 ? [window, window] : [height, width];
   const [down, across] = [Math.ceil(height / windowHeight), Math.ceil(width / windowWidth)];
   const count = batch * down * across;
-  return { batch, height, width, windowHeight, windowWidth, down, across, count, tokens: windowHeight * windowWidth }; // biome-ignore format: names
+  return {
+    batch,
+    height,
+    width,
+    windowHeight,
+    windowWidth,
+    down,
+    across,
+    count,
+    tokens: windowHeight * windowWidth,
+  };
 }
 
 const isWhole = (g: WindowGrid) => g.windowHeight === g.height && g.windowWidth === g.width;

@@ -181,7 +181,13 @@ function normalised(
 ): PromptedImage {
   return tf.tidy(() => {
     const layers = [...(image.layers ?? []), { ...layer, ...(image.scale && { scale: image.scale }) }];
-    const rows = layers.length === 1 ? layer.rows : (tf.concat(layers.map((l) => l.rows), 1) as tf.Tensor3D); // biome-ignore format: one
+    const rows =
+      layers.length === 1
+        ? layer.rows
+        : (tf.concat(
+            layers.map((l) => l.rows),
+            1,
+          ) as tf.Tensor3D);
     const all = image.vectors === undefined ? added : tf.concat([image.vectors, added], 1);
     const vectors = all.sub(all.mean(2, true)) as tf.Tensor3D;
     const square = meanSquare(layers, rows, vectors, shared);
@@ -215,7 +221,11 @@ function meanSquare(
     sum = sum.add(scale === undefined ? ofAdded : ofAdded.div(scale));
     const mixed = forAll(values, seen[j] as tf.Tensor).reshape([n, each, -1]);
     const withOthers = tf.matMul(among.slice([0, j * each, 0], [-1, each, -1]), rows);
-    const both = into(mixed, (x) => into(withOthers, (y) => x.add(y)), (x) => x.mul(own)); // biome-ignore format: one
+    const both = into(
+      mixed,
+      (x) => into(withOthers, (y) => x.add(y)),
+      (x) => x.mul(own),
+    );
     sum = sum.add(into(both, (x) => x.sum(1, true)));
   }
   return sum;

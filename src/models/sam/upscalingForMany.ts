@@ -73,7 +73,14 @@ export function upscaledMasks(
 /** `[.., .., 4 * c]` with one zero after every c channels. */
 function withCarrier(x: tf.Tensor): tf.Tensor {
   const [a, b, channels] = x.shape as [number, number, number];
-  return tf.pad(x.reshape([a, b, 4, channels / 4]), [[0, 0], [0, 0], [0, 0], [0, 1]]).reshape([a, b, channels + 4]); // biome-ignore format: one
+  return tf
+    .pad(x.reshape([a, b, 4, channels / 4]), [
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [0, 1],
+    ])
+    .reshape([a, b, channels + 4]);
 }
 
 /**
@@ -86,7 +93,11 @@ function normalisedCentred(x: tf.Tensor, eps: tf.Tensor, weights: Weights): tf.T
   const factor = into(
     squaredLengths(x),
     (y) => y.div(width).reshape([-1, 4]),
-    (y) => y.add(eps.reshape([-1, 1])).rsqrt().reshape([-1, 1]), // biome-ignore format: one
+    (y) =>
+      y
+        .add(eps.reshape([-1, 1]))
+        .rsqrt()
+        .reshape([-1, 1]),
   );
   return pipe(
     x,

@@ -1,3 +1,4 @@
+import { numbersAt } from '../../image/boxes.js';
 import type { DenseOutput } from '../../models/cellfinder/proposals.js';
 import { detach, tf } from '../../tf/index.js';
 import { giou } from './boxes.js';
@@ -31,12 +32,7 @@ export function assignCells(
   for (let b = 0; b + 1 < offsets.length; b++) {
     const owner = new Map<number, { object: number; area: number; isNearest: boolean }>();
     for (let object = offsets[b] as number; object < (offsets[b + 1] as number); object++) {
-      const [x0, y0, x1, y1] = boxes.subarray(4 * object, 4 * object + 4) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
+      const [x0, y0, x1, y1] = numbersAt(boxes, object);
       const [cx, cy, area] = [(x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) * (y1 - y0)];
       const clampTo = (value: number, size: number) =>
         Math.min(size - 1, Math.max(0, Math.floor(value / stride)));

@@ -1,4 +1,5 @@
 import { assign } from '../../core/assignment.js';
+import { type BoxNumbers, numbersAt } from '../../image/boxes.js';
 
 /** True objects of one image: `boxes [n, 4]` centre form in 0..1, `labels [n]`. */
 export interface Targets {
@@ -34,7 +35,7 @@ export function matchingCost(
   for (let q = 0; q < queries; q++) {
     const own = cost.subarray(q * n, (q + 1) * n);
     const named = ofClass.subarray(q * classes, (q + 1) * classes);
-    fillCosts(own, named, boxes.subarray(4 * q, 4 * q + 4), targets, costs);
+    fillCosts(own, named, numbersAt(boxes, q), targets, costs);
   }
   return cost;
 }
@@ -70,11 +71,10 @@ const classCosts = (logits: Float32Array): Float64Array =>
 function fillCosts(
   cost: Float64Array,
   ofClass: Float64Array,
-  query: Float32Array,
+  [x, y, width, height]: BoxNumbers,
   { boxes, labels }: Targets,
   { costClass, costBbox, costGiou }: MatchingCosts,
 ): void {
-  const [x, y, width, height] = query as unknown as [number, number, number, number];
   for (let j = 0; j < cost.length; j++) {
     const dx = Math.abs(x - (boxes[4 * j] as number));
     const dy = Math.abs(y - (boxes[4 * j + 1] as number));

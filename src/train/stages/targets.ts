@@ -1,5 +1,6 @@
 import type { Random } from '../../core/random.js';
 import type { Batch } from '../../data/sample.js';
+import { numbersAt } from '../../image/boxes.js';
 import type { LabelImage } from '../../image/types.js';
 import { tf } from '../../tf/index.js';
 import type { Targets } from '../losses/matching.js';
@@ -18,12 +19,7 @@ export function queryTargets(batch: Batch, side: number): Targets[] {
     const [from, to] = [batch.offsets[b] as number, batch.offsets[b + 1] as number];
     const boxes = new Float32Array((to - from) * 4);
     for (let i = 0; i < to - from; i++) {
-      const [x0, y0, x1, y1] = batch.boxes.subarray(4 * (from + i), 4 * (from + i) + 4) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
+      const [x0, y0, x1, y1] = numbersAt(batch.boxes, from + i);
       boxes.set([(x0 + x1) / 2 / side, (y0 + y1) / 2 / side, (x1 - x0) / side, (y1 - y0) / side], 4 * i);
     }
     return { boxes, labels: batch.classes?.slice(from, to) ?? new Int32Array(to - from) };
@@ -71,12 +67,7 @@ export function maskTargets(
     const boxes = new Float32Array(chosen.length * 4);
     const masks = new Float32Array(chosen.length * maskSide * maskSide);
     for (const [k, object] of chosen.entries()) {
-      const box = batch.boxes.subarray(4 * (from + object), 4 * (from + object) + 4) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
+      const box = numbersAt(batch.boxes, from + object);
       for (let e = 0; e < 4; e++)
         boxes[4 * k + e] =
           (box[e] as number) +
