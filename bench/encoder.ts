@@ -24,7 +24,10 @@ function measure(): void {
     const embedding = neck(tokens, parameters.scope('neck'));
     tf.dispose([tokens, embedding]);
   };
-  report(Array.from({ length: steps }, () => timed(pass)), peak); // biome-ignore format: short
+  report(
+    Array.from({ length: steps }, () => timed(pass)),
+    peak,
+  );
 }
 
 if (process.argv.includes('--child')) measure();

@@ -31,7 +31,9 @@ export function ours(bench: string, args: readonly string[]): Costs {
 export function torch(script: string, args: readonly string[]): Costs | undefined {
   const python = process.env['PYTHON'] ?? 'python3';
   if (spawnSync(python, ['-c', 'import torch']).status !== 0) return undefined;
-  return JSON.parse(output(python, [fileURLToPath(new URL(`../../../bench/${script}`, import.meta.url)), ...args])) as Costs; // biome-ignore format: one call
+  return JSON.parse(
+    output(python, [fileURLToPath(new URL(`../../../bench/${script}`, import.meta.url)), ...args]),
+  ) as Costs;
 }
 
 function output(command: string, args: readonly string[]): string {

@@ -104,7 +104,8 @@ export async function runRound(
   await scores(); // tells what a look costs; whether to learn at all is decided later, by masks
   const size = sizeOf(model, trained);
   const shares = size * LOOKS.length <= MOST_KEPT ? LOOKS : LOOKS.slice(-1);
-  const scoring = (request.known?.has(keyOf(fold.test)) === true ? 0 : scoringMs) + laterMs(scoringMs);
+  const scoring =
+    (request.known?.has(keyOf(fold.test)) === true ? 0 : scoringMs) + scoringLater({ scoringMs });
   const rest = milliseconds - scoring - shares.length * GROWTH * lookMs - lookMs;
   await learnFrom(
     request,
@@ -122,9 +123,8 @@ export async function runRound(
 }
 
 /** What scoring a round's held-out fields after it will take, in ms. */
-export const scoringLater = ({ scoringMs }: Round): number => laterMs(scoringMs);
-
-const laterMs = (scoringMs: number): number => GROWTH * ALL_THRESHOLDS * scoringMs;
+export const scoringLater = ({ scoringMs }: Pick<Round, 'scoringMs'>): number =>
+  GROWTH * ALL_THRESHOLDS * scoringMs;
 
 /** Box thresholds that are tried: the one that came with the model first. */
 export const thresholdsFor = ({ thresholds }: AdaptRequest): number[] => [

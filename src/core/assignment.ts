@@ -1,5 +1,5 @@
 /**
- * Rectangular assignment of least total cost by shortest augmenting paths (Crouse 2016), after a round of bids: every row of the smaller side
+ * Rectangular assignment of least total cost by shortest augmenting paths (Crouse 2016): every row of the smaller side
  * gets a column of its own. Ties go to unassigned columns, without which integer costs take minutes.
  *
  * @param cost `[rows, columns]`, row-major; NaN counts as very dear

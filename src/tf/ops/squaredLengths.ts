@@ -10,6 +10,9 @@ import { attributes as a, kernel } from './kernel.js';
 export function squaredLengths(x: tf.Tensor): tf.Tensor {
   if (!isNative()) return into(x.square(), (y) => y.sum(1));
   const attributes = [a.type('T', 'float32'), a.type('Tidx', 'int32'), a.bool('keep_dims', false)];
-  const lengths = into(tf.scalar(1, 'int32'), (axis) => kernel('EuclideanNorm', attributes, [x, axis], 1)[0] as tf.Tensor); // biome-ignore format: one
+  const lengths = into(
+    tf.scalar(1, 'int32'),
+    (axis) => kernel('EuclideanNorm', attributes, [x, axis], 1)[0] as tf.Tensor,
+  );
   return into(lengths, (y) => y.square());
 }
