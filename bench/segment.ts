@@ -152,7 +152,10 @@ console.log(
 try {
   const embedding = await engine.encode(image, 1);
   const own = embedding.masks();
+  const started = performance.now();
   await engine.decode(embedding, [boxes.slice(0, perCall)]);
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`the first call, once a process, not counted below: ${seconds.toFixed(2)} s`);
   for (let round = 0; round < rounds; round++) {
     console.log(`round ${round + 1}`);
     let plain: readonly Uint8Array[] = [];

@@ -14,6 +14,8 @@ await runScript(async () => {
     {
       stdio: 'inherit',
       cwd: ROOT,
+      // Within jest `process.env` is a copy that TensorFlow does not see.
+      env: { TF_CPP_MIN_LOG_LEVEL: '1', ...process.env },
     },
   );
   process.exitCode = status ?? 1;

@@ -14,6 +14,23 @@ export interface Weights {
   plan?(): WeightPlan | undefined;
 }
 
+/**
+ * Weights that are looked up by their names below `prefix`.
+ *
+ * @throws WeightsError from `get` when there is none of the name
+ */
+export function weightsOf(find: (name: string) => tf.Tensor | undefined, prefix = ''): Weights {
+  return {
+    get: (name) => {
+      const weight = find(prefix + name);
+      if (weight === undefined) throw new WeightsError(`there is no weight \`${prefix}${name}\``);
+      return weight;
+    },
+    has: (name) => find(prefix + name) !== undefined,
+    scope: (inner) => weightsOf(find, `${prefix}${inner}.`),
+  };
+}
+
 /** A gradient plan, seen from a prefix. */
 export interface WeightPlan extends GradientPlan {
   /** Trained weights below the prefix, by their names below it. */

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { ExportError } from '../../src/core/errors.js';
 import { toOnnx } from '../../src/export/onnx/convert.js';
-import { addProgram } from '../../src/export/tensorflow/convert.js';
-import { GraphDef } from '../../src/export/tensorflow/graphDef.js';
-import { type Program, traceProgram } from '../../src/export/trace/trace.js';
+import { addProgram } from '../../src/graph/tensorflow/convert.js';
+import { GraphDef } from '../../src/graph/tensorflow/graphDef.js';
+import { type Program, traceProgram } from '../../src/graph/trace/trace.js';
 import { tf } from '../../src/tf/index.js';
 
 type Run = (x: tf.Tensor2D, n: number) => tf.Tensor;

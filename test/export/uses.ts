@@ -1,5 +1,5 @@
-import type { NamedTensors } from '../../src/export/trace/record.js';
-import type { Program } from '../../src/export/trace/trace.js';
+import type { NamedTensors } from '../../src/graph/trace/record.js';
+import type { Program } from '../../src/graph/trace/trace.js';
 import { gelu, layerNorm, tf } from '../../src/tf/index.js';
 
 export type Run = (x: tf.Tensor4D, n: number) => tf.Tensor;

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
 import { toOnnx } from '../../src/export/onnx/convert.js';
 import { writeOnnx } from '../../src/export/onnx/write.js';
-import { type Program, traceProgram } from '../../src/export/trace/trace.js';
+import { type Program, traceProgram } from '../../src/graph/trace/trace.js';
 import { groupNorm } from '../../src/models/linear.js';
 import { Parameters } from '../../src/models/parameters.js';
 import { OnnxSession } from '../../src/segment/engines/onnxSession.js';

@@ -1,5 +1,5 @@
 import { ExportError } from '../../core/errors.js';
-import type { Graph } from '../trace/graph.js';
+import type { Graph } from '../../graph/trace/graph.js';
 import { Converter } from './converter.js';
 import { kernels } from './kernels.js';
 import type { OnnxGraph } from './onnxGraph.js';

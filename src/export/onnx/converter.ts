@@ -1,5 +1,4 @@
 import { ExportError } from '../../core/errors.js';
-import { tf } from '../../tf/index.js';
 import {
   type Constant,
   type ElementType,
@@ -8,8 +7,15 @@ import {
   type Node,
   shapeOf,
   valueAt,
-} from '../trace/graph.js';
-import { type Dim, type Expression, type Formula, isSymbolic, type SymbolSource } from '../trace/symbols.js';
+} from '../../graph/trace/graph.js';
+import {
+  type Dim,
+  type Expression,
+  type Formula,
+  isSymbolic,
+  type SymbolSource,
+} from '../../graph/trace/symbols.js';
+import { tf } from '../../tf/index.js';
 import { type Initialiser, OnnxGraph, type OnnxNode, TYPE_NUMBER } from './onnxGraph.js';
 
 export const typed = (dtype: ElementType, values: readonly number[]): Initialiser['data'] =>

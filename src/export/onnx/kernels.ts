@@ -1,7 +1,15 @@
 import { ExportError } from '../../core/errors.js';
-import { convolutionOf } from '../trace/convolution.js';
-import { type Attribute, axesOf, axisOf, dimsOf, inputOf, type Node, outputOf } from '../trace/graph.js';
-import { type Dim, isSymbolic, label, plus } from '../trace/symbols.js';
+import { convolutionOf } from '../../graph/trace/convolution.js';
+import {
+  type Attribute,
+  axesOf,
+  axisOf,
+  dimsOf,
+  inputOf,
+  type Node,
+  outputOf,
+} from '../../graph/trace/graph.js';
+import { type Dim, isSymbolic, label, plus } from '../../graph/trace/symbols.js';
 import { type Converter, typed } from './converter.js';
 
 /** Makes a kernel's operators and names its outputs. */

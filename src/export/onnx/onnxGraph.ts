@@ -1,5 +1,5 @@
-import type { ElementType } from '../trace/graph.js';
-import type { Dim } from '../trace/symbols.js';
+import type { ElementType } from '../../graph/trace/graph.js';
+import type { Dim } from '../../graph/trace/symbols.js';
 
 export type OnnxType = ElementType | 'uint8' | 'int8' | 'int64' | 'float16';
 

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { writeAtomic } from '../../core/files.js';
-import { LARGEST_WEIGHTS, Message } from '../protobuf.js';
-import { isSymbolic, label } from '../trace/symbols.js';
+import { LARGEST_WEIGHTS, Message } from '../../graph/protobuf.js';
+import { isSymbolic, label } from '../../graph/trace/symbols.js';
 import type { Initialiser, OnnxAttribute, OnnxGraph, OnnxNode, OnnxPort } from './onnxGraph.js';
 import { TYPE_NUMBER } from './onnxGraph.js';
 
@@ -33,7 +33,7 @@ export async function writeOnnx(
   const external = byteSize(graph) > weightsUpTo ? `${path}.data` : undefined;
   const { model, outside } = build(graph, metadata, external);
   if (external !== undefined) await writePieces(external, outside);
-  await writePieces(path, [{ at: 0, pieces: model.pieces }]);
+  await writePieces(path, [{ at: 0, pieces: [...model.blocks()] }]);
   const bytes = model.length + outside.reduce((sum, { pieces }) => sum + (pieces[0]?.length ?? 0), 0);
   return { path, bytes, ...(external === undefined ? {} : { external }) };
 }

@@ -1,8 +1,8 @@
+import type { Program } from '../../graph/trace/trace.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { maskDecoderTokenSide } from '../../models/sam/maskDecoderTokenSide.js';
 import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import { tf } from '../../tf/index.js';
-import type { Program } from '../trace/trace.js';
 import { baseOf, gridOf, uniform } from './parts.js';
 
 /** Masks `[P, 4g, 4g]` and predicted IoU `[P]` of boxes `[P, 4]`. */

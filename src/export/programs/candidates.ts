@@ -1,7 +1,7 @@
+import type { Program } from '../../graph/trace/trace.js';
 import { scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { tf } from '../../tf/index.js';
-import type { Program } from '../trace/trace.js';
 import { BATCHES } from './encoder.js';
 import { baseOf, uniform } from './parts.js';
 

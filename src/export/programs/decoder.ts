@@ -1,3 +1,6 @@
+import type { NamedTensors } from '../../graph/trace/record.js';
+import type { Formula } from '../../graph/trace/symbols.js';
+import type { Program } from '../../graph/trace/trace.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { type MaskOutput, maskDecoder } from '../../models/sam/maskDecoder.js';
 import {
@@ -10,9 +13,6 @@ import {
 } from '../../models/sam/promptEncoder.js';
 import { upscaleMasks } from '../../models/sam/upscaleMasks.js';
 import { tf } from '../../tf/index.js';
-import type { NamedTensors } from '../trace/record.js';
-import type { Formula } from '../trace/symbols.js';
-import type { Program } from '../trace/trace.js';
 import { baseOf, gridOf, uniform } from './parts.js';
 
 /** `single`: mask token 0, which CellSAM trains and uses. `all`: SAM's four, token 0 first. */

@@ -1,10 +1,10 @@
+import type { NamedTensors } from '../../graph/trace/record.js';
+import type { Program } from '../../graph/trace/trace.js';
 import { lastLayer, scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { vitTokens } from '../../models/sam/imageEncoder.js';
 import { STRIDE4_CHANNELS } from '../../models/sam/stem.js';
 import { tf } from '../../tf/index.js';
-import type { NamedTensors } from '../trace/record.js';
-import type { Program } from '../trace/trace.js';
 import { BATCHES } from './encoder.js';
 import { baseOf, gridOf, uniform } from './parts.js';
 

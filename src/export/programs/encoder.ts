@@ -1,6 +1,6 @@
+import type { Program } from '../../graph/trace/trace.js';
 import type { CellSam } from '../../models/cellsam.js';
 import type { tf } from '../../tf/index.js';
-import type { Program } from '../trace/trace.js';
 import { baseOf, uniform } from './parts.js';
 
 /** No trace at 1, where code takes shortcuts; none a multiple of another. */

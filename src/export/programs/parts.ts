@@ -1,6 +1,6 @@
+import type { Program } from '../../graph/trace/trace.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { tf } from '../../tf/index.js';
-import type { Program } from '../trace/trace.js';
 
 /** Tokens a side of the frame. */
 export const gridOf = (model: CellSam): number => model.config.vit.imgSize / model.config.vit.patchSize;

@@ -1,6 +1,6 @@
+import type { Formula, Sizes, SymbolSource } from '../../graph/trace/symbols.js';
 import type { ModelConfig } from '../../models/options.js';
 import { tf } from '../../tf/index.js';
-import type { Formula, Sizes, SymbolSource } from '../trace/symbols.js';
 
 /** How images come into the frame; see src/segment/preprocess.ts. */
 export type GraphFit = 'native' | 'pad';

@@ -1,7 +1,7 @@
+import type { Program } from '../../graph/trace/trace.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { upscaleMasks } from '../../models/sam/upscaleMasks.js';
 import { tf } from '../../tf/index.js';
-import type { Program } from '../trace/trace.js';
 import { decodeBoxes } from './boxDecoder.js';
 import { baseOf, uniform } from './parts.js';
 import { type GraphFit, imageSymbols, preprocess } from './preprocess.js';

@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SetupError } from '../../core/errors.js';
+import { fuse } from '../../graph/trace/fuse.js';
+import { copyGraph } from '../../graph/trace/graph.js';
 import { OnnxSession, onnxRuntime } from '../../segment/engines/onnxSession.js';
 import { toOnnx } from '../onnx/convert.js';
 import type { OnnxGraph } from '../onnx/onnxGraph.js';
 import { quantiseInt8, storeFloat16 } from '../onnx/smaller.js';
 import { writeOnnx } from '../onnx/write.js';
-import { fuse } from '../trace/fuse.js';
-import { copyGraph } from '../trace/graph.js';
 import { type ExportSource, LIMIT, type Precision, type Runtime, type Target } from './target.js';
 
 const shrink: Readonly<Record<Precision, (graph: OnnxGraph) => number>> = {

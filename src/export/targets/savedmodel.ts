@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { addProgram } from '../../graph/tensorflow/convert.js';
+import { GraphDef, type Signature } from '../../graph/tensorflow/graphDef.js';
+import { writeSavedModel } from '../../graph/tensorflow/savedModel.js';
 import { tf } from '../../tf/index.js';
 import { loadSavedModel } from '../../tf/savedModel.js';
-import { addProgram } from '../tensorflow/convert.js';
-import { GraphDef, type Signature } from '../tensorflow/graphDef.js';
-import { writeSavedModel } from '../tensorflow/savedModel.js';
 import { toArrays, toTensors } from '../verify/difference.js';
 import { LIMIT, type OpenProgram, type Target } from './target.js';
 

@@ -1,8 +1,8 @@
+import type { Graph } from '../../graph/trace/graph.js';
+import type { Program } from '../../graph/trace/trace.js';
 import type { ModelConfig } from '../../models/options.js';
 import type { Scaling } from '../../segment/engine.js';
 import type { SessionArrays } from '../../segment/engines/onnxSession.js';
-import type { Graph } from '../trace/graph.js';
-import type { Program } from '../trace/trace.js';
 import type { Case } from '../verify/cases.js';
 
 /** A program with its graph; the graph is not fused and must not be changed. */

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { addProgram } from '../../graph/tensorflow/convert.js';
+import { GraphDef } from '../../graph/tensorflow/graphDef.js';
+import { writeGraphModel } from '../../graph/tensorflow/graphModel.js';
 import { tf } from '../../tf/index.js';
-import { addProgram } from '../tensorflow/convert.js';
-import { GraphDef } from '../tensorflow/graphDef.js';
-import { writeGraphModel } from '../tensorflow/graphModel.js';
 import { toArrays, toTensors } from '../verify/difference.js';
 import { LIMIT, type OpenProgram, type Target } from './target.js';
 

@@ -1,4 +1,7 @@
 import { Random } from '../../core/random.js';
+import type { NamedTensors } from '../../graph/trace/record.js';
+import type { Sizes } from '../../graph/trace/symbols.js';
+import { type Program, runProgram } from '../../graph/trace/trace.js';
 import type { PixelImage } from '../../image/types.js';
 import type { CellSam } from '../../models/cellsam.js';
 import type { SessionArray, SessionArrays } from '../../segment/engines/onnxSession.js';
@@ -6,9 +9,6 @@ import { TensorFlowEngine } from '../../segment/engines/tensorflow.js';
 import { frameOf, stretchOf } from '../../segment/preprocess.js';
 import { tf } from '../../tf/index.js';
 import { gridOf } from '../programs/parts.js';
-import type { NamedTensors } from '../trace/record.js';
-import type { Sizes } from '../trace/symbols.js';
-import { type Program, runProgram } from '../trace/trace.js';
 import { toArrays, toTensors } from './difference.js';
 
 /** Inputs of one program and what the live model makes of them. */

@@ -1,6 +1,6 @@
+import type { NamedTensors } from '../../graph/trace/record.js';
 import type { SessionArray, SessionArrays } from '../../segment/engines/onnxSession.js';
 import { tf } from '../../tf/index.js';
-import type { NamedTensors } from '../trace/record.js';
 
 /** One output of one file in one runtime against the live model. */
 export interface Difference {

@@ -2,7 +2,7 @@ import { WeightsError } from '../../core/errors.js';
 import { Random } from '../../core/random.js';
 import { tf } from '../../tf/index.js';
 import { tensorFlowShape, toTensorFlow } from '../names.js';
-import type { Weights } from '../parameters.js';
+import { type Weights, weightsOf } from '../parameters.js';
 import { initialValues, type WeightSpecs } from '../specs.js';
 
 /** Makes one variable of a layer; `addWeight` of the layer itself, which is protected. */
@@ -82,19 +82,7 @@ function createLayerWeights(specs: WeightSpecs, seed: number, add: AddWeight): W
     value.dispose();
     variables.set(name, variable);
   }
-  return view(variables, '');
-}
-
-function view(variables: ReadonlyMap<string, tf.LayerVariable>, prefix: string): Weights {
-  return {
-    get: (name) => {
-      const variable = variables.get(prefix + name);
-      if (variable === undefined) throw new WeightsError(`the layer has no weight \`${prefix}${name}\``);
-      return variable.read();
-    },
-    has: (name) => variables.has(prefix + name),
-    scope: (inner) => view(variables, `${prefix}${inner}.`),
-  };
+  return weightsOf((name) => variables.get(name)?.read());
 }
 
 /** One shape or several, as a list of shapes. */

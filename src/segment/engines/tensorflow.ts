@@ -1,12 +1,13 @@
 import { scoredBoxes } from '../../models/cellfinder/scoredBoxes.js';
 import { type CellSam, type DetectorInputs, disposeEncoded } from '../../models/cellsam.js';
 import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
-import { densePositions, noMask, sparsePrompts } from '../../models/sam/promptEncoder.js';
+import { densePositions, noMask, type PromptTensors, sparsePrompts } from '../../models/sam/promptEncoder.js';
 import { disposeShared, type SharedImage, sharedImage } from '../../models/sam/sharedImage.js';
 import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { into, tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
 import type { Embedding, Engine, Scaling } from '../engine.js';
+import { CompiledDecoder, PROMPTS } from './compiledDecoder.js';
 import { type DecodeKind, decodeByKind } from './decodeByKind.js';
 
 interface TensorEmbedding extends Embedding {
@@ -18,10 +19,15 @@ interface TensorEmbedding extends Embedding {
   readonly shared: (SharedImage | undefined)[];
 }
 
+/** Calls with fewer boxes cost less operation by operation than filled up. */
+const WORTH_FILLING = 11;
+
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {
   readonly #model: CellSam;
   readonly scaling: Scaling;
+  /** For boxes, once an image had many. */
+  #compiled: Promise<CompiledDecoder | undefined> | undefined;
 
   constructor(model: CellSam, scaling: Scaling = 'plain') {
     this.#model = model;
@@ -112,21 +118,30 @@ export class TensorFlowEngine implements Engine {
     prompts: readonly Prompt[],
   ): Promise<Omit<MaskLogits, 'side'>> {
     const request = promptTensors(prompts, this.maskSide);
-    const { maskDecoder, promptEncoder, config } = this.#model;
     embedding.masks(); // made here, since a tidy would take it
-    const isPlain = 'masks' in request || config.promptEncoder.boxAsMask;
-    const shared = isPlain ? undefined : this.#shared(embedding, image);
-    const { masks, iou } = tf.tidy(() => {
-      if (shared === undefined) {
-        const predicted = this.#model.decode(imageOf(embedding, image), request);
-        return { masks: predicted.masks, iou: predicted.iou };
-      }
-      const sparse = sparsePrompts(request, { height: this.side, width: this.side }, promptEncoder);
-      return maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
-    });
+    const isPlain = 'masks' in request || this.#model.config.promptEncoder.boxAsMask;
+    const { masks, iou } = isPlain
+      ? tf.tidy(() => {
+          const predicted = this.#model.decode(imageOf(embedding, image), request);
+          return { masks: predicted.masks, iou: predicted.iou };
+        })
+      : await this.#decodeShared(this.#shared(embedding, image), request);
     const [data, quality] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
     tf.dispose([masks, iou, ...Object.values(request)]);
     return { data, quality };
+  }
+
+  async #decodeShared(shared: SharedImage, request: PromptTensors) {
+    const { maskDecoder, promptEncoder, config } = this.#model;
+    const sparse = sparsePrompts(request, { height: this.side, width: this.side }, promptEncoder);
+    const n = sparse.shape[0];
+    const isFull = request.boxes !== undefined && n >= WORTH_FILLING && n <= PROMPTS;
+    if (isFull) this.#compiled ??= CompiledDecoder.of(this.#model, shared, sparse);
+    const compiled = isFull ? await this.#compiled : undefined;
+    const made =
+      compiled?.run(shared, sparse) ?? maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
+    sparse.dispose();
+    return made;
   }
 
   /** Kept with the embedding. */
@@ -150,6 +165,10 @@ export class TensorFlowEngine implements Engine {
 
   dispose(): void {
     // The model belongs to the caller.
+    void this.#compiled?.then(
+      (decoder) => decoder?.dispose(),
+      () => undefined, // whoever decoded was told
+    );
   }
 }
 

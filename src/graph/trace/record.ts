@@ -195,7 +195,7 @@ class Recorder {
     if (rule === undefined && !isClosed) return undefined;
     if (rule === undefined)
       throw new ExportError(`the kernel \`${name}\`${this.#where()} has no rule for its shape`, {
-        fix: 'add one to src/export/trace/shapes.ts',
+        fix: 'add one to src/graph/trace/shapes.ts',
       });
     const results = rule(inputs, attrs);
     if (!isClosed && results.every(({ shape }) => tf.util.sizeFromShape([...shape]) <= LARGE))

@@ -53,7 +53,7 @@ async function writeModel(
   await writeAtomic(join(folder, 'saved_model.pb'), async (temporary) => {
     const file = await open(temporary, 'wx');
     try {
-      for (const piece of model.pieces) await file.writeFile(piece);
+      for (const block of model.blocks()) await file.writeFile(block);
       await file.sync();
     } finally {
       await file.close();

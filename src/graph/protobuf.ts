@@ -1,6 +1,9 @@
 /** Protobuf ends at 2 GiB: weights of more bytes than this go beside the file. */
 export const LARGEST_WEIGHTS = 1.9e9;
 
+/** Bytes from which a piece is worth a write of its own. */
+const LARGE = 2 ** 16;
+
 /**
  * Writes protobuf messages: enough for ONNX and TensorFlow, whose field numbers are frozen. Pieces are kept apart, so that weights are
  * never copied.
@@ -39,6 +42,21 @@ export class Message {
     const packed = new Message();
     for (const value of values) packed.#varint(value);
     return this.message(field, packed);
+  }
+
+  /** All bytes in few blocks for a file: small pieces are joined, large ones are given out as they are. */
+  *blocks(): Generator<Uint8Array> {
+    let small: Uint8Array[] = [];
+    for (const piece of this.pieces) {
+      if (piece.length < LARGE) {
+        small.push(piece);
+        continue;
+      }
+      yield Buffer.concat(small);
+      small = [];
+      yield piece;
+    }
+    yield Buffer.concat(small);
   }
 
   #tag(field: number, wire: number): this {
