@@ -22,8 +22,14 @@ const LEAST_GAIN = 0.01;
 const LEAST_CERTAINTY = 0.6;
 /** With labels that fit the images at all, some cells are found after adaptation. */
 const LEAST_F1 = 0.1;
-/** Standard deviation of an image's gain as it was seen on many (docs/adapt.md), and how many images that counts as here. */
-const USUAL = { deviation: 0.12, images: 4 } as const;
+/** So many images more does the spread count as that is usual. */
+const USUAL_IMAGES = 4;
+
+/**
+ * Standard deviation from image to image of what was gained by learning from n images, as it was seen on many (docs/adapt.md):
+ * 0.22 to 0.26 for one, 0.15 to 0.23 for two, 0.06 to 0.14 for five and ten.
+ */
+const usualDeviation = (images: number): number => Math.max(0.12, 0.24 / Math.sqrt(images));
 
 /**
  * One and two images promise too much: halves of one gained 0.05 to 0.25 in each other, two up to 0.13, where other images lost
@@ -48,7 +54,7 @@ export function gainOf(
   const isHalves = parts === 'halves';
   const images = isHalves ? 1 : gains.length;
   const squares = isHalves ? 0 : gains.reduce((sum, gain) => sum + (gain - seen) ** 2, 0);
-  const variance = (USUAL.images * USUAL.deviation ** 2 + squares) / (USUAL.images + images - 1);
+  const variance = (USUAL_IMAGES * usualDeviation(images) ** 2 + squares) / (USUAL_IMAGES + images - 1);
   const error = Math.sqrt(variance / images);
   const mean = seen - (OPTIMISM[images] ?? 0);
   return {

@@ -22,8 +22,10 @@ describe('the decision', () => {
       );
     const [few, many] = [gains(3), gains(40)];
     expect(few.mean).toBeCloseTo(0.05, 12);
-    // With no spread of their own: 0.12 of four images more, shared out over 3 - 1 + 4.
-    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 6 / 3), 12);
+    // With no spread of their own: that usual of three, of four images more, shared out over 3 - 1 + 4.
+    expect(few.high - few.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.24 ** 2) / 3 / 6 / 3), 12);
+    const ten = gains(10);
+    expect(ten.high - ten.mean).toBeCloseTo(1.96 * Math.sqrt((4 * 0.12 ** 2) / 13 / 10), 12);
     expect(few.low).toBeLessThan(0);
     expect(many.low).toBeGreaterThan(0);
     expect(many.certainty).toBeGreaterThan(few.certainty);
@@ -32,7 +34,7 @@ describe('the decision', () => {
   test('one and two images tell little, and too good a tale', () => {
     const half = gainOf([0.5, 0.5], [0.8, 0.9], 'halves');
     expect(half.mean).toBeCloseTo(0.35 - 0.25, 12);
-    expect(half.high - half.mean).toBeCloseTo(1.96 * 0.12, 12);
+    expect(half.high - half.mean).toBeCloseTo(1.96 * 0.24, 12);
     expect(half.certainty).toBeLessThan(gainOf([0.5, 0.5], [0.8, 0.9]).certainty);
     expect(gainOf([0.5, 0.5], [0.8, 0.9]).mean).toBeCloseTo(0.35 - 0.12, 12);
     const gain = [0.45, 0.5, 0.55];
