@@ -22,7 +22,7 @@ const LEAST_GAIN = 0.01;
 const LEAST_CERTAINTY = 0.6;
 /** With labels that fit the images at all, some cells are found after adaptation. */
 const LEAST_F1 = 0.1;
-/** So many images more does the spread count as that is usual. */
+/** The usual spread counts as this many further images. */
 const USUAL_IMAGES = 4;
 
 /**

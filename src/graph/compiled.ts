@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OutputError } from '../core/errors.js';
 import { portable, type tf } from '../tf/index.js';
-import { loadSavedModel } from '../tf/savedModel.js';
+import { type LoadedSignature, loadSavedModel } from '../tf/savedModel.js';
 import { addProgram } from './tensorflow/convert.js';
 import { GraphDef } from './tensorflow/graphDef.js';
 import { writeSavedModel } from './tensorflow/savedModel.js';
@@ -10,19 +11,14 @@ import { merge } from './trace/merge.js';
 import { type NamedTensors, record } from './trace/record.js';
 import { simplify } from './trace/simplify.js';
 
-/** A function whose operations TensorFlow runs as one graph. */
-export interface Compiled {
-  /** @param inputs of the shapes that it was made for @returns the caller's */
-  run(inputs: NamedTensors): tf.NamedTensorMap;
-  dispose(): void;
-}
+/** A function whose operations TensorFlow runs as one graph: inputs of fixed shapes to results, which are the caller's. */
+export type Compiled = (inputs: NamedTensors) => tf.NamedTensorMap;
 
-/** No constant leaves the graph's file: everything large is an input. */
-const ALL = Number.POSITIVE_INFINITY;
+const SIGNATURE = 'run';
 
 /**
  * The same function as a graph: TensorFlow then reuses the memory of operands that are dead, runs what does not depend on
- * each other side by side, and JavaScript is not asked between two operations.
+ * each other side by side, and JavaScript is not asked between two operations. The graph stays until the process ends.
  *
  * @param f pure, with a portable form; it sees tensors of its inputs' shapes that hold nothing
  * @param examples one tensor for each input; the caller's
@@ -40,17 +36,27 @@ export async function compiled(
   simplify(graph);
   const target = new GraphDef();
   const signature = addProgram({ program: {}, graph }, target, '');
-  const folder = await mkdtemp(join(tmpdir(), 'cellsam-graph-')).catch(() => undefined);
-  if (folder === undefined) return undefined;
   try {
-    const isWritten = await writeSavedModel(target, { run: signature }, folder, ALL).catch(() => false);
-    if (isWritten === false) return undefined;
-    const model = await load(folder, 'run');
-    return {
-      run: (inputs) => model.predict({ ...inputs }) as tf.NamedTensorMap,
-      dispose: () => model.dispose(),
-    };
+    const model = await throughFile(async (folder) => {
+      await writeSavedModel(target, { [SIGNATURE]: signature }, folder, Number.POSITIVE_INFINITY);
+      return load(folder, SIGNATURE);
+    });
+    return (inputs) => model.predict({ ...inputs }) as tf.NamedTensorMap;
+  } catch (thrown) {
+    if (isOfFiles(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+const isOfFiles = (thrown: unknown): boolean =>
+  thrown instanceof OutputError || (thrown as NodeJS.ErrnoException).code !== undefined;
+
+/** TensorFlow takes graphs from files only: a folder of its own, which goes at once. */
+async function throughFile(use: (folder: string) => Promise<LoadedSignature>): Promise<LoadedSignature> {
+  const folder = await mkdtemp(join(tmpdir(), `cellsam-graph-${process.pid}-`));
+  try {
+    return await use(folder);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -124,7 +124,7 @@ const pad: Row = (c, node) => {
   return c.op('PadV2', [c.value(x), shaped, value], { ...typeOf(c, x), Tpaddings: int32 });
 };
 
-/** Kernel of TensorFlow.js -> operations of TensorFlow. What has no row cannot be exported. */
+/** Kernel of TensorFlow.js -> operations of TensorFlow. What has no row cannot be in a graph. */
 export const kernels: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(Object.entries(PLAIN).map(([kernel, type]) => [kernel, plain(type)])),
   LogicalAnd: logical('LogicalAnd'),

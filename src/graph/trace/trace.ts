@@ -5,7 +5,7 @@ import { type NamedTensors, record } from './record.js';
 import { simplify } from './simplify.js';
 import { type Sizes, type SymbolSource, withFormulas } from './symbols.js';
 
-/** A function to be exported, with what it needs to be traced. */
+/** A function to be made a graph at any size, with what it needs to be traced. */
 export interface Program {
   readonly name: string;
   readonly about: string;

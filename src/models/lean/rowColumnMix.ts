@@ -24,7 +24,7 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
         const cut = new Cut(first, values);
         const [f, s, tables] = [cut.rows(first), cut.rows(second), cut.tables(values)];
         const parts = f.map((own, i) => {
-          const sums = sumsOf(own, tables[cut.head(i)] as tf.Tensor, across);
+          const sums = sumsOf(own, tables[cut.tableOf(i)] as tf.Tensor, across);
           if (cut.isWhole) kept.push(tf.keep(sums));
           const weights = (s[i] as tf.Tensor).reshape([-1, 1, across]);
           const part = product(weights, sums);
@@ -47,7 +47,7 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
         const dFirst: tf.Tensor[] = [];
         const dSecond: tf.Tensor[] = [];
         for (const [i, own] of firsts.entries()) {
-          const table = tables[cut.head(i)] as tf.Tensor;
+          const table = tables[cut.tableOf(i)] as tf.Tensor;
           const dy = grads[i] as tf.Tensor;
           const d = dy.shape.at(-1) as number;
           const sums = kept?.clone() ?? sumsOf(own, table, across);
@@ -58,7 +58,7 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
           );
           dFirst.push(product(dSums, table, { b: true }));
           const dTable = into(dSums, (p) => product(own, p, { a: true }));
-          dTables[cut.head(i)] = accumulate(dTables[cut.head(i)], dTable);
+          dTables[cut.tableOf(i)] = accumulate(dTables[cut.tableOf(i)], dTable);
         }
         return {
           first: joined(dFirst, 0).reshape([b, q, down]),
@@ -75,38 +75,40 @@ const sumsOf = (first: tf.Tensor, table: tf.Tensor, across: number): tf.Tensor =
   into(product(first, table), (p) => p.reshape([-1, across, (table.shape.at(-1) as number) / across]));
 
 /**
- * How queries are cut: all together while their sums are small and may stay, else runs of one attention's queries. One
- * operation makes all pieces: slices one by one had been a fifth of a step's operations.
+ * How attentions are cut into pieces whose sums are small enough: all together where they may stay, some attentions, or some
+ * queries of one. One operation makes all pieces: slices one by one had been a fifth of a step's operations.
  */
 class Cut {
   /** Whether there is one piece. */
   readonly isWhole: boolean;
-  readonly #sizes: readonly number[];
-  readonly #each: number;
-  readonly #count: number;
+  /** Queries of each piece of an attention; absent where pieces are of whole attentions. */
+  readonly #runs: readonly number[] | undefined;
+  readonly #groups: readonly number[];
 
   constructor(first: T3, values: T3) {
     const [b, q] = first.shape;
     const each = q * values.shape[2];
     this.isWhole = b * each <= KEPT && each <= MAX_SCORES;
-    const runs = groupsOf(q, values.shape[2]).map(({ size }) => size);
-    this.#count = b;
-    this.#each = runs.length;
-    this.#sizes = Array.from({ length: b }, () => runs).flat();
+    const sizes = (ranges: ReturnType<typeof groupsOf>) => ranges.map(({ size }) => size);
+    this.#groups = this.isWhole ? [b] : sizes(groupsOf(b, each));
+    this.#runs = each > MAX_SCORES ? sizes(groupsOf(q, values.shape[2])) : undefined;
   }
 
-  /** `[b, q, c]` itself, or pieces `[run, c]`. */
+  /** Of `[b, q, c]` pieces `[attentions, q, c]`, or `[run, c]`. */
   rows(x: T3): tf.Tensor[] {
-    return this.isWhole ? [x] : tf.split(x.reshape([-1, x.shape[2]]), [...this.#sizes], 0);
+    if (this.#runs === undefined) return tf.split(x, [...this.#groups], 0);
+    const sizes = Array.from({ length: x.shape[0] }, () => this.#runs as readonly number[]).flat();
+    return tf.split(x.reshape([-1, x.shape[2]]), sizes, 0);
   }
 
-  /** `[b, X, Y * d]` itself, or one `[X, Y * d]` for each attention. */
+  /** Of `[b, X, Y * d]` one for each group of attentions, or `[X, Y * d]` for each attention. */
   tables(x: T3): tf.Tensor[] {
-    return this.isWhole ? [x] : tf.split(x.reshape([-1, x.shape[2]]), this.#count, 0);
+    if (this.#runs === undefined) return tf.split(x, [...this.#groups], 0);
+    return tf.split(x.reshape([-1, x.shape[2]]), x.shape[0], 0);
   }
 
-  /** The attention that a piece belongs to. */
-  head(piece: number): number {
-    return this.isWhole ? 0 : Math.floor(piece / this.#each);
+  /** The table that a piece belongs to. */
+  tableOf(piece: number): number {
+    return Math.floor(piece / (this.#runs?.length ?? 1));
   }
 }

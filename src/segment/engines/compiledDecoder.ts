@@ -3,77 +3,70 @@ import type { CellSam } from '../../models/cellsam.js';
 import { weightsOf } from '../../models/parameters.js';
 import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
 import type { SharedImage } from '../../models/sam/sharedImage.js';
-import { tf } from '../../tf/index.js';
+import { backendInfo, tf } from '../../tf/index.js';
 
-/** Prompts that the graph takes. */
-export const PROMPTS = 16;
+/** Prompts that the graph takes; fewer are filled up, which from so few on costs less than operation by operation. */
+const PROMPTS = { from: 11, to: 16 } as const;
 
 type Tensors = Record<string, tf.Tensor>;
 
+/** Graphs by the shapes of what they take. They hold no weights, so that all models and engines share them. */
+const graphs = new Map<string, Promise<Compiled | undefined>>();
+
 /**
- * `maskDecoderForMany` as one graph, which takes two thirds of the time (`npm run bench -- segment`). Weights are inputs, so
- * that they may change meanwhile.
+ * `maskDecoderForMany` as one graph of TensorFlow's, in two thirds of the time (`npm run bench -- segment`). It is made when it
+ * is first needed. Weights are inputs, so that they may change meanwhile.
+ *
+ * @param sparse `[n, t, C]`
+ * @returns the caller's; undefined where there is no graph for so many prompts or on this backend
  */
-export class CompiledDecoder {
-  readonly #model: CellSam;
-  readonly #graph: Compiled;
-
-  private constructor(model: CellSam, graph: Compiled) {
-    this.#model = model;
-    this.#graph = graph;
-  }
-
-  /**
-   * @param shared of any image of the model's size @param sparse any prompts as long as those to come, `[n, t, C]`
-   * @returns undefined on the WebAssembly backend
-   */
-  static async of(
-    model: CellSam,
-    shared: SharedImage,
-    sparse: tf.Tensor3D,
-  ): Promise<CompiledDecoder | undefined> {
-    const { maskDecoder: config } = model.config;
-    const examples = { ...weightsOfDecoder(model), ...tensorsOf(shared), sparse: filledUp(sparse) };
-    const graph = await compiled((given) => {
-      const own = withTensors(shared, given as Tensors);
-      return maskDecoderForMany(
-        own,
-        given['sparse'] as tf.Tensor3D,
-        weightsOf((name) => given[name]),
-        config,
-      );
-    }, examples);
-    examples.sparse.dispose();
-    return graph && new CompiledDecoder(model, graph);
-  }
-
-  /** As `maskDecoderForMany`. @param sparse `[n, t, C]`, n up to `PROMPTS` */
-  run(shared: SharedImage, sparse: tf.Tensor3D): { masks: tf.Tensor4D; iou: tf.Tensor2D } {
+export async function decodeCompiled(
+  model: CellSam,
+  shared: SharedImage,
+  sparse: tf.Tensor3D,
+): Promise<{ masks: tf.Tensor4D; iou: tf.Tensor2D } | undefined> {
+  const n = sparse.shape[0];
+  // On a GPU every input would travel to the processor's memory and back.
+  if (n < PROMPTS.from || n > PROMPTS.to || backendInfo().gpu) return undefined;
+  const filled = filledUp(sparse);
+  try {
+    const inputs: Tensors = { ...decoderWeights(model), ...tensorsOf(shared), sparse: filled };
+    const run = await graphFor(model, shared, inputs);
+    if (run === undefined) return undefined;
     return tf.tidy(() => {
-      const given = { ...weightsOfDecoder(this.#model), ...tensorsOf(shared), sparse: filledUp(sparse) };
-      const { masks, iou } = this.#graph.run(given) as { masks: tf.Tensor4D; iou: tf.Tensor2D };
-      const n = sparse.shape[0];
-      if (n === PROMPTS) return { masks, iou };
-      return { masks: masks.slice(0, n), iou: iou.slice(0, n) };
+      const { masks, iou } = run(inputs) as { masks: tf.Tensor4D; iou: tf.Tensor2D };
+      return n === PROMPTS.to ? { masks, iou } : { masks: masks.slice(0, n), iou: iou.slice(0, n) };
     });
-  }
-
-  dispose(): void {
-    this.#graph.dispose();
+  } finally {
+    filled.dispose();
   }
 }
 
+function graphFor({ config }: CellSam, shared: SharedImage, inputs: Tensors): Promise<Compiled | undefined> {
+  const shapes = Object.entries(inputs).map(([name, { shape }]) => [name, shape]);
+  const key = JSON.stringify([config.maskDecoder, shapes]);
+  const known = graphs.get(key);
+  if (known !== undefined) return known;
+  const made = compiled((given) => {
+    const own = mapped(shared, 'shared', (_, place) => given[place] as tf.Tensor);
+    const weights = weightsOf((name) => given[name]);
+    return maskDecoderForMany(own, given['sparse'] as tf.Tensor3D, weights, config.maskDecoder);
+  }, inputs);
+  graphs.set(key, made);
+  return made;
+}
+
 /** The decoder's weights by their names within it. */
-function weightsOfDecoder({ parameters, config }: CellSam): Tensors {
+function decoderWeights({ parameters, config }: CellSam): Tensors {
   const prefix = `${config.maskBranch}.mask_decoder.`;
   const own = parameters.names().filter((name) => name.startsWith(prefix));
   return Object.fromEntries(own.map((name) => [name.slice(prefix.length), parameters.get(name)]));
 }
 
-/** Further prompts of zeros, up to `PROMPTS`; their masks mean nothing. */
+/** Further prompts of zeros, up to the most; their masks mean nothing. */
 const filledUp = (sparse: tf.Tensor3D): tf.Tensor3D =>
   tf.pad3d(sparse, [
-    [0, PROMPTS - sparse.shape[0]],
+    [0, PROMPTS.to - sparse.shape[0]],
     [0, 0],
     [0, 0],
   ]);
@@ -87,9 +80,6 @@ function tensorsOf(shared: SharedImage): Tensors {
   });
   return found;
 }
-
-const withTensors = (shared: SharedImage, given: Tensors): SharedImage =>
-  mapped(shared, 'shared', (_, place) => given[place] as tf.Tensor);
 
 /** The same lists and objects with other tensors. */
 function mapped<T>(tree: T, place: string, f: (x: tf.Tensor, place: string) => tf.Tensor): T {

@@ -7,7 +7,7 @@ import type { Detection, MaskLogits, Prompt } from '../../models/types.js';
 import { into, tf } from '../../tf/index.js';
 import { candidates } from '../candidates.js';
 import type { Embedding, Engine, Scaling } from '../engine.js';
-import { CompiledDecoder, PROMPTS } from './compiledDecoder.js';
+import { decodeCompiled } from './compiledDecoder.js';
 import { type DecodeKind, decodeByKind } from './decodeByKind.js';
 
 interface TensorEmbedding extends Embedding {
@@ -19,16 +19,10 @@ interface TensorEmbedding extends Embedding {
   readonly shared: (SharedImage | undefined)[];
 }
 
-/** Calls with fewer boxes cost less operation by operation than filled up. */
-const WORTH_FILLING = 11;
-
 /** The live model as an engine. It does not own the model. */
 export class TensorFlowEngine implements Engine {
   readonly #model: CellSam;
   readonly scaling: Scaling;
-  /** For boxes, once an image had many. */
-  #compiled: Promise<CompiledDecoder | undefined> | undefined;
-
   constructor(model: CellSam, scaling: Scaling = 'plain') {
     this.#model = model;
     this.scaling = scaling;
@@ -120,28 +114,31 @@ export class TensorFlowEngine implements Engine {
     const request = promptTensors(prompts, this.maskSide);
     embedding.masks(); // made here, since a tidy would take it
     const isPlain = 'masks' in request || this.#model.config.promptEncoder.boxAsMask;
-    const { masks, iou } = isPlain
-      ? tf.tidy(() => {
-          const predicted = this.#model.decode(imageOf(embedding, image), request);
-          return { masks: predicted.masks, iou: predicted.iou };
-        })
-      : await this.#decodeShared(this.#shared(embedding, image), request);
-    const [data, quality] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
-    tf.dispose([masks, iou, ...Object.values(request)]);
-    return { data, quality };
+    try {
+      const { masks, iou } = isPlain
+        ? tf.tidy(() => {
+            const predicted = this.#model.decode(imageOf(embedding, image), request);
+            return { masks: predicted.masks, iou: predicted.iou };
+          })
+        : await this.#decodeShared(this.#shared(embedding, image), request);
+      const [data, quality] = await Promise.all([masks.data<'float32'>(), iou.data<'float32'>()]);
+      tf.dispose([masks, iou]);
+      return { data, quality };
+    } finally {
+      tf.dispose(Object.values(request));
+    }
   }
 
   async #decodeShared(shared: SharedImage, request: PromptTensors) {
     const { maskDecoder, promptEncoder, config } = this.#model;
     const sparse = sparsePrompts(request, { height: this.side, width: this.side }, promptEncoder);
-    const n = sparse.shape[0];
-    const isFull = request.boxes !== undefined && n >= WORTH_FILLING && n <= PROMPTS;
-    if (isFull) this.#compiled ??= CompiledDecoder.of(this.#model, shared, sparse);
-    const compiled = isFull ? await this.#compiled : undefined;
-    const made =
-      compiled?.run(shared, sparse) ?? maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
-    sparse.dispose();
-    return made;
+    try {
+      // Boxes are always as long; a graph for every number of points would be one too many.
+      const found = request.boxes && (await decodeCompiled(this.#model, shared, sparse));
+      return found ?? maskDecoderForMany(shared, sparse, maskDecoder, config.maskDecoder);
+    } finally {
+      sparse.dispose();
+    }
   }
 
   /** Kept with the embedding. */
@@ -165,10 +162,6 @@ export class TensorFlowEngine implements Engine {
 
   dispose(): void {
     // The model belongs to the caller.
-    void this.#compiled?.then(
-      (decoder) => decoder?.dispose(),
-      () => undefined, // whoever decoded was told
-    );
   }
 }
 
