@@ -18,6 +18,7 @@ import {
   thresholdsFor,
 } from './rounds.js';
 import { type AdaptScore, meanOf } from './score.js';
+import { averageWith } from './shrink.js';
 import { type Trained, trainedOf } from './trained.js';
 
 /** Fewer objects than this cannot be learnt from and tested on. */
@@ -42,7 +43,7 @@ export interface AdaptOutcome {
 
 /**
  * Adapts a model to a few annotated images and proves on held-out ones that it helped: cross-validation by image (by halves
- * of a single image), then one round on everything. How long to learn is chosen for all rounds together by the boxes
+ * of a single image), then one round on everything, with which the rounds' weights are averaged. How long to learn is chosen for all rounds together by the boxes
  * found, one threshold by the masks. Choosing for each round on the others would be free of flattery, but few images lead astray:
  * it refused what helped (docs/adapt.md).
  *
@@ -84,6 +85,8 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
       const milliseconds = end - performance.now();
       const extra = { milliseconds, until: share, random: random.split('final') };
       learnt = await learnFrom(request, fields, trained, extra, context);
+      // Means of adapters would be no adapters of their rank.
+      if (trained.adapted.length === 0) averageWith(model, trained.names, rounds.flatMap(weightsAt(share)));
     }
     return {
       decision,
@@ -101,6 +104,13 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
     tf.dispose([...snapshot.values(), ...rounds.flatMap(keptOf)]);
   }
 }
+
+const weightsAt =
+  (share: number) =>
+  ({ weights }: Round): ReadonlyMap<string, tf.Tensor>[] => {
+    const own = weights.get(share);
+    return own === undefined ? [] : [own];
+  };
 
 const keptOf = ({ weights }: Round): tf.Tensor[] => [...weights.values()].flatMap((own) => [...own.values()]);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { shareOf, shrinkTowards, shrunkFactors } from '../../src/adapt/shrink.js';
+import { averageWith, shareOf, shrinkTowards, shrunkFactors } from '../../src/adapt/shrink.js';
 import { Random } from '../../src/core/random.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
@@ -26,6 +26,17 @@ describe('what is learnt from few images', () => {
       down: array([1, 2], [2, 1]),
       up: array([1.5, 2], [1, 2]),
     });
+  });
+
+  test('is averaged with what other rounds learnt', () => {
+    const own = CellSam.create(preset('tiny'), new Random(3));
+    const name = 'cellfinder.decode_head.dense.score.bias';
+    own.parameters.assign(name, tf.fill(own.parameters.get(name).shape, 1));
+    const rounds = [2, 6].map((value) => new Map([[name, tf.fill(own.parameters.get(name).shape, value)]]));
+    averageWith(own, [name], rounds);
+    for (const value of own.parameters.get(name).dataSync()) expect(value).toBeCloseTo(3, 6);
+    tf.dispose(rounds.map((round) => [...round.values()]));
+    own.dispose();
   });
 
   test('counts more the more images there are', () => {
