@@ -43,8 +43,8 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
   print(`the run that was not stopped: ${steps} steps in ${seconds.toFixed(1)} s`);
 
   const random = new Random(seed);
-  // After the first new step; so the run gets on, and is not done before the last kill.
-  const spread = (750 * seconds) / kills;
+  // So the run gets on, and is not done before the last kill. Counted in steps: what one takes changes with the load.
+  const pace = { stepsEach: (0.75 * steps) / kills, stepMs: (1000 * seconds) / steps };
   const killedAt: number[] = [];
   const phases: Phase[] = [];
   while (killedAt.length < kills) {
@@ -56,7 +56,7 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
       (failure: Error) => failure,
     );
     const aim = AIMS[killedAt.length % AIMS.length] as Aim;
-    const moment = await Promise.race([ended, momentToKill(killed, aim, random, spread)]);
+    const moment = await Promise.race([ended, momentToKill(killed, aim, random, pace)]);
     if (moment instanceof Error) throw moment;
     if (moment === 'ended') {
       print(`ended before kill ${killedAt.length + 1}`);
@@ -80,14 +80,20 @@ type Aim = 'start' | 'step' | 'checkpoint';
 /** Kills aim at these in turn, so that every phase gets its share. */
 const AIMS: readonly Aim[] = ['checkpoint', 'step', 'start', 'checkpoint', 'step'];
 
+/** Steps between two kills at most, and what a step took. */
+interface Pace {
+  readonly stepsEach: number;
+  readonly stepMs: number;
+}
+
 /** Waits for a random moment: while it starts, some time after a step, or after a checkpoint was begun. */
-async function momentToKill(folder: string, aim: Aim, random: Random, spread: number): Promise<void> {
+async function momentToKill(folder: string, aim: Aim, random: Random, pace: Pace): Promise<void> {
   if (aim === 'start') return wait(random.uniform(0, 1500));
   const begun = Date.now();
   while (!isFresh(join(folder, 'metrics.jsonl'), begun)) await wait(5);
-  const from = lastStep(folder);
+  const from = lastStep(folder) + Math.floor(random.uniform(0, pace.stepsEach));
   while (lastStep(folder) <= from) await wait(5);
-  await wait(random.uniform(0, spread));
+  await wait(random.uniform(0, pace.stepMs / 2));
   if (aim === 'step') return undefined;
   while (!isWriting(folder, begun)) await wait(1);
   return wait(random.uniform(0, 150));

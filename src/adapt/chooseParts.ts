@@ -6,7 +6,7 @@ import type { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { AnnotatedField } from './annotated.js';
-import type { Part } from './options.js';
+import type { AskedOptions, Part } from './options.js';
 import { meanOf } from './score.js';
 
 /** Masks in true boxes that reach this mean F1 at IoU 0.5 are good enough: then only the boxes have to be learnt. */
@@ -43,4 +43,13 @@ export async function chooseParts(
   }
   const inTrueBoxes = meanOf(scores);
   return { parts: inTrueBoxes < SUFFICIENT ? ['detector', 'decoder'] : ['detector'], inTrueBoxes };
+}
+
+/** The parts that are asked for; where nobody asks for any, nor for adapters, those that `chooseParts` finds. */
+export async function partsToTrain(
+  { parts, lora }: Pick<AskedOptions, 'parts' | 'lora'>,
+  ...how: Parameters<typeof chooseParts>
+): Promise<ChosenParts> {
+  if (parts !== undefined) return { parts };
+  return lora.length > 0 ? { parts: ['detector'] } : chooseParts(...how);
 }

@@ -6,9 +6,10 @@ import type { CellSam } from '../models/cellsam.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import { type AdaptOutcome, adapt } from './adapt.js';
 import { type AnnotatedField, withoutMasks } from './annotated.js';
+import { partsToTrain } from './chooseParts.js';
 import type { FeatureCache } from './featureCache.js';
 import { type Helpful, mostHelpful } from './helpful.js';
-import type { AdaptOptions } from './options.js';
+import type { AskedOptions, Part } from './options.js';
 import type { AdaptRequest } from './rounds.js';
 import { meanOf, scoreAll } from './score.js';
 
@@ -24,7 +25,7 @@ export interface FewshotRequest {
   readonly seeds: number;
   /** The pool's masks are forgotten; held-out images are scored by their masks all the same. */
   readonly boxesOnly: boolean;
-  readonly options: AdaptOptions;
+  readonly options: AskedOptions;
   /** Features of one adaptation are not needed by the next: each has a cache of its own. */
   readonly cache: () => FeatureCache;
   /** Where finished adaptations are kept, so that a run that was stopped goes on; nothing is kept when absent. */
@@ -42,6 +43,8 @@ export interface FewshotRun {
   readonly shots: number;
   readonly seed: number;
   readonly ids: readonly string[];
+  /** What was trained; nothing for the model as it is. */
+  readonly parts: readonly Part[];
   /** Whether the adapted model replaced the old one; what was scored is what a user would have. */
   readonly isKept: boolean;
   readonly why: string;
@@ -151,7 +154,7 @@ async function adaptedRun(
   const [chosen, rest] = [order.slice(0, count), order.slice(count)].map((indices) =>
     indices.map((i) => pool[i] as AnnotatedField),
   ) as [AnnotatedField[], AnnotatedField[]];
-  const { outcome, why } = await adaptTo(chosen, seed, request, context);
+  const { outcome, parts, why } = await adaptTo(chosen, seed, request, context);
   const seconds = (performance.now() - begun) / 1000;
   const isKept = outcome?.decision.isKept ?? false;
   const own = outcome?.thresholds ?? thresholds;
@@ -160,7 +163,8 @@ async function adaptedRun(
   const reason = outcome?.decision.why ?? why;
   const message = `${count} images, seed ${seed + 1}: F1 ${f1.toFixed(3)} (before ${unadapted.f1.toFixed(3)}); ${reason}`;
   context.emit({ kind: 'note', message });
-  const run = { shots: count, seed, ids: chosen.map(({ id }) => id), isKept, why: reason, f1, each, seconds };
+  const ids = chosen.map(({ id }) => id);
+  const run = { shots: count, seed, ids, parts, isKept, why: reason, f1, each, seconds };
   return isLast ? { ...run, helpful: await mostHelpful(model, own, rest, context) } : run;
 }
 
@@ -170,7 +174,7 @@ async function scored(request: FewshotRequest, context: JobContext): Promise<Few
   context.emit({ kind: 'stage', title: `Scoring the model as it is on ${heldout.length} held-out images` });
   const each = await f1s(model, thresholds, heldout, context);
   const why = 'the model as it is';
-  return { shots: 0, seed: 0, ids: [], isKept: false, why, f1: meanOf(each), each, seconds: 0 };
+  return { shots: 0, seed: 0, ids: [], parts: [], isKept: false, why, f1: meanOf(each), each, seconds: 0 };
 }
 
 async function adaptTo(
@@ -178,21 +182,17 @@ async function adaptTo(
   seed: number,
   request: KnownRequest,
   context: JobContext,
-): Promise<{ readonly outcome?: AdaptOutcome; readonly why: string }> {
+): Promise<{ readonly outcome?: AdaptOutcome; readonly parts: readonly Part[]; readonly why: string }> {
   const fields = request.boxesOnly ? chosen.map(withoutMasks) : chosen;
   const { model, thresholds, known } = request;
-  const options = { ...request.options, seed: request.options.seed + seed };
+  const { parts } = await partsToTrain(request.options, model, thresholds, fields, context.signal);
+  const options = { ...request.options, parts, seed: request.options.seed + seed };
   try {
-    return {
-      outcome: await adapt(
-        { model, thresholds, fields, options, cache: request.cache(), known },
-        { ...context, emit: silent },
-      ),
-      why: '',
-    };
+    const adapted = { model, thresholds, fields, options, cache: request.cache(), known };
+    return { outcome: await adapt(adapted, { ...context, emit: silent }), parts, why: '' };
   } catch (thrown) {
     if (!(thrown instanceof DataError)) throw thrown;
-    return { why: reason(thrown) }; // too little to learn from: the model stays as it is
+    return { parts, why: reason(thrown) }; // too little to learn from: the model stays as it is
   }
 }
 

@@ -53,3 +53,14 @@ export const adaptOptions = z.strictObject({
 });
 
 export type AdaptOptions = z.infer<typeof adaptOptions>;
+
+/** `parts` where they may be left to `partsToTrain`. */
+export const askedParts = adaptOptions.shape.parts
+  .unwrap()
+  .optional()
+  .describe('what is trained; absent: the detector, and the mask decoder where its masks are poor');
+
+/** Options of adaptation in which the parts may be left open. */
+export type AskedOptions = Omit<AdaptOptions, 'parts'> & {
+  readonly parts?: AdaptOptions['parts'] | undefined;
+};

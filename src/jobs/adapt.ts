@@ -3,10 +3,10 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
 import { adaptPage } from '../adapt/adaptPage.js';
-import { type AnnotatedField, annotatedFields } from '../adapt/annotated.js';
-import { chooseParts } from '../adapt/chooseParts.js';
+import { annotatedFields } from '../adapt/annotated.js';
+import { type ChosenParts, partsToTrain } from '../adapt/chooseParts.js';
 import { FeatureCache } from '../adapt/featureCache.js';
-import { ADAPTED, type AdaptOptions, adaptOptions, PARTS, type Part } from '../adapt/options.js';
+import { ADAPTED, type AdaptOptions, adaptOptions, askedParts, PARTS } from '../adapt/options.js';
 import { meanOf } from '../adapt/score.js';
 import { queriesFor, trimQueries } from '../adapt/trimQueries.js';
 import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
@@ -16,8 +16,7 @@ import { sha256 } from '../core/hash.js';
 import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
 import { type Layout, recogniseLayout } from '../data/formats/recognise.js';
 import type { Sample } from '../data/sample.js';
-import type { CellSam } from '../models/cellsam.js';
-import { type Thresholds, thresholdSets } from '../segment/thresholds.js';
+import { thresholdSets } from '../segment/thresholds.js';
 import { requireTraining } from '../tf/index.js';
 import { baseModel, changedFrom } from '../weights/base.js';
 import { withFactors } from '../weights/lowRank.js';
@@ -26,10 +25,7 @@ import { shippedModel } from '../weights/shippedModel.js';
 import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 
 export const adaptJobOptions = adaptOptions.extend({
-  parts: adaptOptions.shape.parts
-    .unwrap()
-    .optional()
-    .describe('what is trained; absent: the detector, and the mask decoder where its masks are poor'),
+  parts: askedParts,
   folder: z.string().describe('folder of images with masks or boxes, in any known layout'),
   type: z.enum(FORMAT_NAMES).optional().describe('layout; recognised from the files when absent'),
   model: z.string().default(shippedModel).describe('model to adapt; the shipped one when absent'),
@@ -95,9 +91,9 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
   const hash = (await baseModel(base)).sha256;
   const thresholds = card.thresholds ?? thresholdSets.paper;
   try {
-    const isAsked = parts !== undefined || rest.lora.length > 0;
-    const chosen = isAsked ? undefined : await partsFor(model, thresholds, fields, context);
-    const options: AdaptOptions = { ...rest, parts: parts ?? chosen ?? ['detector'] };
+    const chosen = await partsToTrain({ parts, lora: rest.lora }, model, thresholds, fields, context.signal);
+    tellChosen(chosen, context);
+    const options: AdaptOptions = { ...rest, parts: chosen.parts };
     const features = new FeatureCache(
       { memoryBytes: Math.min(2 * GB, totalmem() / 8), diskBytes: 10 * GB },
       cache === undefined
@@ -157,18 +153,10 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
   }
 }
 
-async function partsFor(
-  model: CellSam,
-  thresholds: Thresholds,
-  fields: readonly AnnotatedField[],
-  context: JobContext,
-): Promise<Part[]> {
-  const { parts, inTrueBoxes } = await chooseParts(model, thresholds, fields, context.signal);
-  if (inTrueBoxes !== undefined && parts.length > 1) {
-    const message = `masks in the annotated cells' own boxes reach F1 ${inTrueBoxes.toFixed(2)} only: the mask decoder learns too`;
-    context.emit({ kind: 'note', message });
-  }
-  return parts;
+function tellChosen({ parts, inTrueBoxes }: ChosenParts, { emit }: JobContext): void {
+  if (inTrueBoxes === undefined || parts.length === 1) return;
+  const message = `masks in the annotated cells' own boxes reach F1 ${inTrueBoxes.toFixed(2)} only: the mask decoder learns too`;
+  emit({ kind: 'note', message });
 }
 
 const partsOf = ({ parts, lora, rank }: AdaptOptions): string =>

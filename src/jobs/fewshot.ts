@@ -5,7 +5,7 @@ import { annotatedFields } from '../adapt/annotated.js';
 import { FeatureCache } from '../adapt/featureCache.js';
 import { type FewshotResult, fewshot } from '../adapt/fewshot.js';
 import { fewshotPage } from '../adapt/fewshotPage.js';
-import { adaptOptions } from '../adapt/options.js';
+import { adaptOptions, askedParts } from '../adapt/options.js';
 import { runStore } from '../adapt/runStore.js';
 import { loadConfig } from '../config/load.js';
 import { DataError } from '../core/errors.js';
@@ -23,6 +23,7 @@ import { shippedModel } from '../weights/shippedModel.js';
 import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 
 export const fewshotJobOptions = adaptOptions.extend({
+  parts: askedParts,
   config: z.string().describe('YAML with `data:`, as for training'),
   model: z.string().default(shippedModel).describe('model to adapt; the shipped one when absent'),
   groups: z.string().optional().describe('JSON file: {"<kind of image>": ["<image id>", ...]}'),

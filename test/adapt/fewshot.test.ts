@@ -16,6 +16,7 @@ const run = (shots: number, seed: number, each: number[]): FewshotRun => ({
   shots,
   seed,
   ids: [],
+  parts: ['detector'],
   isKept: seed === 0,
   why: '',
   f1: each.reduce((a, b) => a + b, 0) / each.length,
