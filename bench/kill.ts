@@ -6,7 +6,7 @@
  *   npm run bench -- kill 5 seed     # fewer, other moments
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Random } from '../src/core/random.js';
@@ -72,7 +72,9 @@ export async function killAndResume({ config, kills, seed, print }: KillPlan): P
     );
   }
   await finish(start(['--resume', killed]));
-  return { killedAt, phases, differing: differences(whole, killed) };
+  const differing = differences(whole, killed);
+  if (differing.length === 0) rmSync(base, { recursive: true }); // else both runs are there to be looked at
+  return { killedAt, phases, differing };
 }
 
 type Aim = 'start' | 'step' | 'checkpoint';
