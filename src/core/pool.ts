@@ -15,9 +15,17 @@ export async function openPool<Task, Answer>(module: URL, threads: number): Prom
   // An object, because a library of the TIFF reader looks into it when it is loaded in a thread.
   const workerData = {};
   const pool = new Piscina({ filename: module.href, minThreads: threads, maxThreads: threads, workerData });
+  let isClosing = false;
+  pool.on('error', (error) => {
+    // An answer may be on its way when its task is rejected because the threads end.
+    if (!isClosing) throw error;
+  });
   return {
     run: (task) => pool.run(task) as Promise<Answer>,
-    close: () => pool.destroy(),
+    close: () => {
+      isClosing = true;
+      return pool.destroy();
+    },
   };
 }
 
