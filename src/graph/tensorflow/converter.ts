@@ -1,17 +1,9 @@
-import { ExportError } from '../../core/errors.js';
-import {
-  type Constant,
-  type ElementType,
-  type Graph,
-  inputsOf,
-  type Node,
-  shapeOf,
-  valueAt,
-} from '../trace/graph.js';
-import { type Dim, type Expression, type Formula, isSymbolic, type SymbolSource } from '../trace/symbols.js';
+import { GraphConverter, type Operator } from '../converter.js';
+import { type Constant, type ElementType, type Graph, valueAt } from '../trace/graph.js';
+import { type Dim, isSymbolic, type SymbolSource } from '../trace/symbols.js';
 import type { GraphDef, NodeAttribute, Port, Signature, TensorFlowType } from './graphDef.js';
 
-const operators = {
+const operators: Readonly<Record<Operator, string>> = {
   floor: 'Floor',
   add: 'AddV2',
   sub: 'Sub',
@@ -23,18 +15,14 @@ const operators = {
 type Attributes = Readonly<Record<string, NodeAttribute>>;
 
 /** What the rows of the kernel table need: names of values, sizes as tensors, and the graph being made. */
-export class Converter {
-  readonly graph: Graph;
+export class Converter extends GraphConverter {
   readonly target: GraphDef;
   readonly #prefix: string;
-  readonly #names = new Map<number, string>();
-  readonly #symbols = new Map<string, string>();
   readonly #inputs: Record<string, Port> = {};
-  #scope = '';
 
   /** @param byteInputs inputs that callers give as uint8 */
   constructor(graph: Graph, target: GraphDef, prefix: string, byteInputs: readonly string[]) {
-    this.graph = graph;
+    super(graph);
     this.target = target;
     this.#prefix = prefix;
     for (const [name, id] of Object.entries(graph.inputs)) {
@@ -43,18 +31,12 @@ export class Converter {
       const attrs = { dtype: { type: given }, shape: { shape } };
       const tensor = target.add('Placeholder', [], attrs, `${prefix}${name}`);
       this.#inputs[name] = { tensor, dtype: given, shape };
-      this.#names.set(id, given === dtype ? tensor : this.cast(tensor, given, dtype));
+      this.named(id, given === dtype ? tensor : this.cast(tensor, given, dtype));
     }
   }
 
-  convert(node: Node, row: (c: Converter, node: Node) => string | readonly string[]): void {
-    this.#scope = node.scope;
-    for (const [i, name] of [row(this, node)].flat().entries())
-      this.#names.set(node.outputs[i] as number, name);
-  }
-
   finish(): Signature {
-    this.#scope = '';
+    this.scope = '';
     const outputs: Record<string, Port> = {};
     for (const [name, id] of Object.entries(this.graph.outputs)) {
       const { shape, dtype } = valueAt(this.graph, id);
@@ -66,7 +48,7 @@ export class Converter {
   }
 
   op(type: string, inputs: readonly string[], attrs: Attributes = {}): string {
-    const at = this.#scope === '' ? '' : `${this.#scope}/`;
+    const at = this.scope === '' ? '' : `${this.scope}/`;
     return this.target.add(type, inputs, attrs, `${this.#prefix}${at}${type}`);
   }
 
@@ -75,21 +57,10 @@ export class Converter {
     return this.op(type, [a, b], { T: { type: dtype } });
   }
 
-  values(node: Node): string[] {
-    return inputsOf(node).map((id) => this.value(id));
-  }
-
-  value(id: number): string {
-    const known = this.#names.get(id);
-    if (known !== undefined) return known;
-    const constant = this.graph.consts.get(id);
-    if (constant === undefined) throw new ExportError(`value ${id} is used before it is made`);
-    const name = this.#constant(constant, this.dtype(id));
-    this.#names.set(id, name);
-    return name;
-  }
-
-  #constant({ shape, data, name, isWeight, fill, count, elements }: Constant, dtype: ElementType): string {
+  protected constantOf(
+    { shape, data, name, isWeight, fill, count, elements }: Constant,
+    dtype: ElementType,
+  ): string {
     const { target } = this;
     if (fill !== undefined) return this.filled(fill, shape, dtype);
     if (count !== undefined) {
@@ -99,7 +70,7 @@ export class Converter {
       return this.cast(range, 'int32', dtype);
     }
     if (elements !== undefined) {
-      const parts = elements.map((e) => (isSymbolic(e) ? this.#affine(e) : target.float(e)));
+      const parts = elements.map((e) => (isSymbolic(e) ? this.affine(e) : target.float(e)));
       const attrs = { N: { int: parts.length }, T: { type: 'float32' }, axis: { int: 0 } } as const;
       const packed = this.op('Pack', parts, attrs);
       const shaped = this.op('Reshape', [packed, target.ints(shape as readonly number[])], {
@@ -123,25 +94,8 @@ export class Converter {
     return this.op('Fill', [this.dims(shape), scalar], { T: { type: dtype }, index_type: { type: 'int32' } });
   }
 
-  #affine({ terms }: Expression): string {
-    const term = ({ mul, of }: Expression['terms'][number]) =>
-      of
-        .map((s) => this.cast(this.#symbol(s), 'int32', 'float32'))
-        .reduce((a, b) => this.binary('Mul', a, b, 'float32'), this.target.float(mul));
-    return terms.map(term).reduce((a, b) => this.binary('AddV2', a, b, 'float32'));
-  }
-
-  /** A symbol as an int32 scalar, made once. */
-  #symbol(name: string): string {
-    const known = this.#symbols.get(name);
-    if (known !== undefined) return known;
-    const made = this.#source(this.graph.symbols[name] as SymbolSource);
-    this.#symbols.set(name, made);
-    return made;
-  }
-
-  #source(source: SymbolSource): string {
-    if ('formula' in source) return this.cast(this.#formula(source.formula), 'float32', 'int32');
+  protected sourceOf(source: SymbolSource): string {
+    if ('formula' in source) return this.cast(this.formula(source.formula), 'float32', 'int32');
     const [input, index] = 'value' in source ? source.value : source.dim;
     const port = this.#inputs[input] as Port;
     if ('value' in source) return this.cast(this.#element(port.tensor, index, 'float32'), 'float32', 'int32');
@@ -167,24 +121,25 @@ export class Converter {
     );
   }
 
-  #formula(formula: Formula): string {
-    if (typeof formula === 'number') return this.target.float(formula);
-    if (typeof formula === 'string') return this.cast(this.#symbol(formula), 'int32', 'float32');
-    const [name, ...parts] = formula;
-    const inputs = parts.map((part) => this.#formula(part));
-    return this.op(operators[name], inputs, { T: { type: 'float32' } });
+  protected arithmetic(operator: Operator, inputs: readonly string[], of: 'sizes' | 'floats'): string {
+    return this.op(operators[operator], inputs, { T: { type: of === 'sizes' ? 'int32' : 'float32' } });
   }
 
-  /** A size as an int32 scalar. */
-  scalar(dim: Dim): string {
-    if (!isSymbolic(dim)) return this.target.int(dim);
-    const term = ({ mul, of }: Expression['terms'][number]) => {
-      const factors = mul === 1 && of.length > 0 ? [] : [this.target.int(mul)];
-      return [...factors, ...of.map((s) => this.#symbol(s))].reduce((a, b) =>
-        this.binary('Mul', a, b, 'int32'),
-      );
-    };
-    return dim.terms.map(term).reduce((a, b) => this.binary('AddV2', a, b, 'int32'));
+  /** Sizes are int32 scalars. */
+  protected sizeOf(value: number): string {
+    return this.target.int(value);
+  }
+
+  protected floatOf(value: number): string {
+    return this.target.float(value);
+  }
+
+  protected sizeToFloat(size: string): string {
+    return this.cast(size, 'int32', 'float32');
+  }
+
+  protected sizesOf(values: readonly number[]): string {
+    return this.target.ints(values);
   }
 
   dims(dims: readonly Dim[]): string {
@@ -193,22 +148,8 @@ export class Converter {
     return this.op('Pack', parts, { N: { int: parts.length }, T: { type: 'int32' }, axis: { int: 0 } });
   }
 
-  /** A reshape's target: -1 stands for a single symbolic size. */
-  reshapeTarget(dims: readonly Dim[]): string {
-    if (dims.filter(isSymbolic).length !== 1) return this.dims(dims);
-    return this.target.ints(dims.map((d) => (isSymbolic(d) ? -1 : d)));
-  }
-
   cast(x: string, from: TensorFlowType, to: TensorFlowType): string {
     if (from === to) return x;
     return this.op('Cast', [x], { SrcT: { type: from }, DstT: { type: to }, Truncate: { bool: false } });
-  }
-
-  shape(id: number): readonly Dim[] {
-    return shapeOf(this.graph, id);
-  }
-
-  dtype(id: number): ElementType {
-    return valueAt(this.graph, id).dtype;
   }
 }
