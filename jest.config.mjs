@@ -4,6 +4,8 @@ export default {
   testEnvironment: '<rootDir>/test/environment.mjs',
   testMatch: ['<rootDir>/dist/test/**/*.test.js'],
   transform: {},
+  // Tests have a temporary folder of their own, which goes with them.
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   testTimeout: 60_000,
   maxWorkers: 2,
   setupFilesAfterEnv: ['<rootDir>/dist/test/support/matchers.js'],

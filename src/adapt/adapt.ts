@@ -43,9 +43,9 @@ export interface AdaptOutcome {
 
 /**
  * Adapts a model to a few annotated images and proves on held-out ones that it helped: cross-validation by image (by halves
- * of a single image), then one round on everything, with which the rounds' weights are averaged. How long to learn is chosen for all rounds together by the boxes
- * found, one threshold by the masks. Choosing for each round on the others would be free of flattery, but few images lead astray:
- * it refused what helped (docs/adapt.md).
+ * of a single image), then one round on everything, with which the rounds' weights are averaged. How long to learn is chosen
+ * for all rounds together by the boxes found, one threshold by the masks. Choosing for each round on the others would be free
+ * of flattery, but few images lead astray: it refused what helped (docs/adapt.md).
  *
  * @throws DataError when there are too few objects to learn from and to test on
  */
@@ -86,7 +86,10 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
       const extra = { milliseconds, until: share, random: random.split('final') };
       learnt = await learnFrom(request, fields, trained, extra, context);
       // Means of adapters would be no adapters of their rank.
-      if (trained.adapted.length === 0) averageWith(model, trained.names, rounds.flatMap(weightsAt(share)));
+      if (trained.adapted.length === 0) {
+        const others = rounds.flatMap(({ weights }) => weights.get(share) ?? []);
+        averageWith(model, trained.names, others);
+      }
     }
     return {
       decision,
@@ -104,13 +107,6 @@ export async function adapt(request: AdaptRequest, context: JobContext): Promise
     tf.dispose([...snapshot.values(), ...rounds.flatMap(keptOf)]);
   }
 }
-
-const weightsAt =
-  (share: number) =>
-  ({ weights }: Round): ReadonlyMap<string, tf.Tensor>[] => {
-    const own = weights.get(share);
-    return own === undefined ? [] : [own];
-  };
 
 const keptOf = ({ weights }: Round): tf.Tensor[] => [...weights.values()].flatMap((own) => [...own.values()]);
 

@@ -32,8 +32,8 @@ const USUAL_IMAGES = 4;
 const usualDeviation = (images: number): number => Math.max(0.12, 0.24 / Math.sqrt(images));
 
 /**
- * One and two images promise too much: halves of one gained 0.05 to 0.25 in each other, two up to 0.13, where other images lost
- * up to 0.1; from five on both agree (docs/adapt.md). What is kept has to show more than that.
+ * One and two images promise too much: halves of one gained 0.05 to 0.34 in each other, two up to 0.25, where other images lost
+ * up to 0.15; from five on both agree (docs/adapt.md). What is kept has to show more than that.
  */
 const OPTIMISM: readonly number[] = [0, 0.25, 0.12];
 

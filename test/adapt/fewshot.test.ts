@@ -77,6 +77,7 @@ test('the protocol runs to its report, with boxes only, on images that it never 
   const other = await measure({ steps: 1, shots: [1] });
   expect(other.runs.map(({ seconds }) => seconds)).not.toContain(result.runs[1]?.seconds);
   expect(result.curve.map(({ shots }) => shots)).toEqual([0, 1, 2]);
+  expect(result.runs.map(({ parts }) => parts)).toEqual([[], ['detector'], ['detector']]);
   expect(result.runs.flatMap(({ ids }) => ids).filter((id) => result.heldout.includes(id))).toEqual([]);
   expect(result.helpful.images).toHaveLength(3);
   const page = readFileSync(result.report, 'utf8');

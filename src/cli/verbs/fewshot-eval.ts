@@ -30,7 +30,8 @@ export const verb: Verb<FewshotJobResult> = {
     steps: { type: 'number', describe: 'steps at most, of each round' },
     parts: {
       type: 'string',
-      describe: 'what is trained, with commas: detector, queries, neck, decoder, encoder',
+      describe:
+        'what is trained, with commas: detector, queries, neck, decoder, encoder; as `adapt` chooses when absent',
     },
     lora: {
       type: 'string',

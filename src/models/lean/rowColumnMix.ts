@@ -96,15 +96,19 @@ class Cut {
 
   /** Of `[b, q, c]` pieces `[attentions, q, c]`, or `[run, c]`. */
   rows(x: T3): tf.Tensor[] {
-    if (this.#runs === undefined) return tf.split(x, [...this.#groups], 0);
+    if (this.#runs === undefined) return this.#attentions(x);
     const sizes = Array.from({ length: x.shape[0] }, () => this.#runs as readonly number[]).flat();
     return tf.split(x.reshape([-1, x.shape[2]]), sizes, 0);
   }
 
   /** Of `[b, X, Y * d]` one for each group of attentions, or `[X, Y * d]` for each attention. */
   tables(x: T3): tf.Tensor[] {
-    if (this.#runs === undefined) return tf.split(x, [...this.#groups], 0);
+    if (this.#runs === undefined) return this.#attentions(x);
     return tf.split(x.reshape([-1, x.shape[2]]), x.shape[0], 0);
+  }
+
+  #attentions(x: T3): tf.Tensor[] {
+    return this.#groups.length === 1 ? [x] : tf.split(x, [...this.#groups], 0);
   }
 
   /** The table that a piece belongs to. */
