@@ -23,6 +23,7 @@ import { tf } from '../src/tf/index.js';
 import { gradientsOf } from '../src/train/gradients.js';
 import { AdamW } from '../src/train/optimiser/adamw.js';
 import { trainOptions } from '../src/train/options.js';
+import { PartGraphs } from '../src/train/partGraphs.js';
 import { lossOptions } from '../src/train/stages/options.js';
 import { lossFrom, stageLoss } from '../src/train/stages/stage.js';
 import { option } from './support/measure.js';
@@ -40,6 +41,9 @@ trimmed.dispose();
 const [field] = annotatedFields([simulate({ modality: 'fluorescence', side: side / 4, seed: 1 })]);
 if (field === undefined) throw new Error('no field');
 const [view] = fixedViews([field], { side, scales: [4], limit: 1 }, new Random(0)) as [FixedView];
+
+// Made in the warm-up; both kinds of steps use them.
+const graphs = new PartGraphs();
 
 interface Step {
   readonly seconds: number;
@@ -68,6 +72,7 @@ function copy(part: Part, isKept: boolean): Copy {
   const batch = { ...toBatch([view], scale), cursor: { epoch: 0, position: 0, random: [] } };
   const images = () => tf.tensor4d(batch.images, [1, side, side, 3]);
   const step = async () => {
+    await graphs.ready();
     const start = process.cpuUsage();
     const began = performance.now();
     const features = isKept
@@ -80,7 +85,7 @@ function copy(part: Part, isKept: boolean): Copy {
         features === undefined
           ? stageLoss(model, batch, stage, new Random(0)).total
           : lossFrom(model, inputsFrom(model, features, boundary), batch, stage, new Random(0)).total,
-      gradientsFor(config, boundary),
+      gradientsFor(config, boundary, graphs),
     );
     optimiser.apply(grads, () => 1e-5);
     tf.dispose([...grads.values(), ...Object.values(features ?? {})]);

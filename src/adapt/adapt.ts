@@ -3,6 +3,7 @@ import type { JobContext } from '../core/events.js';
 import { Random } from '../core/random.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import { tf } from '../tf/index.js';
+import { PartGraphs } from '../train/partGraphs.js';
 import type { Factors } from '../weights/lowRank.js';
 import { type Decision, decide, type Gain, gainOf } from './decide.js';
 import { type Fold, foldsOf } from './folds.js';
@@ -12,6 +13,7 @@ import {
   bestThreshold,
   learnFrom,
   type Round,
+  type RoundRequest,
   runRound,
   scoreAfter,
   scoringLater,
@@ -50,6 +52,15 @@ export interface AdaptOutcome {
  * @throws DataError when there are too few objects to learn from and to test on
  */
 export async function adapt(request: AdaptRequest, context: JobContext): Promise<AdaptOutcome> {
+  const graphs = new PartGraphs();
+  try {
+    return await adaptWith({ ...request, graphs }, context);
+  } finally {
+    graphs.dispose();
+  }
+}
+
+async function adaptWith(request: RoundRequest, context: JobContext): Promise<AdaptOutcome> {
   const { started = performance.now() } = request;
   const { model, fields, options } = request;
   requireObjects(fields);
@@ -130,7 +141,7 @@ async function scoresAfter(
 
 /** All rounds that the time allows, two at least; each and the last learning, from everything, have an equal share of it. */
 async function runRounds(
-  request: AdaptRequest,
+  request: RoundRequest,
   folds: readonly Fold[],
   trained: Trained,
   end: number,

@@ -8,6 +8,7 @@ import { type GradientOptions, gradientOptions } from '../train/gradients.js';
 import { averageHook } from '../train/hooks/average.js';
 import { type Average, LowRankAdapters } from '../train/optimiser/lowRank.js';
 import { trainOptions } from '../train/options.js';
+import type { PartGraphs } from '../train/partGraphs.js';
 import { weightDecays } from '../train/schedule.js';
 import { lossOptions } from '../train/stages/options.js';
 import { lossFrom, stageLoss } from '../train/stages/stage.js';
@@ -32,6 +33,8 @@ export interface LearnRequest {
   /** Undefined when the ViT is trained too; then nothing is kept and every step runs the whole model. */
   readonly boundary: Boundary | undefined;
   readonly cache: FeatureCache;
+  /** Runs what it can of the model as graphs of TensorFlow's; shared by all learning of one model. */
+  readonly graphs?: PartGraphs | undefined;
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -94,6 +97,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
   const prepare = async (cursor: Cursor): Promise<Batch> => {
     const { batch, chosen } = batchOf(views, cursor, batchSize, scale, random);
     release();
+    await request.graphs?.ready();
     if (boundary !== undefined) {
       held = await request.cache.batch(
         chosen.map((view) => view.key),
@@ -121,7 +125,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
       },
       clipNorm: options.clipNorm,
       accumulate: 1,
-      gradients: gradientsFor(model.config, boundary),
+      gradients: gradientsFor(model.config, boundary, request.graphs),
       maxSteps: request.steps,
       random: random.split('steps'),
       hooks: [
@@ -147,9 +151,14 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
 }
 
 /** What lies behind kept features keeps its activations; only through a ViT that is trained are large models computed again. */
-export function gradientsFor(config: ModelConfig, boundary: Boundary | undefined): GradientOptions {
+export function gradientsFor(
+  config: ModelConfig,
+  boundary: Boundary | undefined,
+  graphs?: PartGraphs,
+): GradientOptions {
   if (!gradientOptions({ recompute: 'auto', bfloat16: false }, config).recompute) return { recompute: false };
-  return { recompute: boundary === undefined ? true : 'operators' };
+  if (boundary === undefined) return { recompute: true };
+  return { recompute: 'operators', ...(graphs === undefined ? {} : { graphs }) };
 }
 
 function lookHook({ look }: LearnRequest, average: Average, clock: Clock): Hook {

@@ -4,6 +4,7 @@ import { augmentOptions } from '../data/transforms/augment.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import { tf } from '../tf/index.js';
+import type { PartGraphs } from '../train/partGraphs.js';
 import type { Hook } from '../train/trainer.js';
 import type { Factors } from '../weights/lowRank.js';
 import type { AnnotatedField } from './annotated.js';
@@ -46,6 +47,9 @@ export interface AdaptRequest {
   readonly known?: Map<string, Known>;
 }
 
+/** With what all rounds have in common. */
+export type RoundRequest = AdaptRequest & { readonly graphs: PartGraphs };
+
 /** Scores of the model as it is on some fields, and what they took in ms. */
 export interface Known {
   readonly scores: readonly AdaptScore[];
@@ -76,7 +80,7 @@ export interface Round {
  * @param milliseconds for all of it, the score after included
  */
 export async function runRound(
-  request: AdaptRequest,
+  request: RoundRequest,
   fold: Fold,
   trained: Trained,
   milliseconds: number,
@@ -174,13 +178,13 @@ const sizeOf = ({ parameters }: CellSam, trained: Trained): number =>
 
 /** Learning from fields with all that the options say; what is learnt from few images is taken over in part. */
 export async function learnFrom(
-  request: AdaptRequest,
+  request: RoundRequest,
   fields: readonly AnnotatedField[],
   trained: Trained,
   extra: Pick<LearnRequest, 'milliseconds' | 'random' | 'look' | 'until'>,
   context: JobContext,
 ): Promise<{ readonly steps: number; readonly factors: ReadonlyMap<string, Factors> }> {
-  const { model, options, cache, thresholds } = request;
+  const { model, options, cache, graphs, thresholds } = request;
   const plan = {
     side: model.config.vit.imgSize,
     scales: options.scales,
@@ -215,6 +219,7 @@ export async function learnFrom(
       usesMasks: hasMasks && trained.usesMasks,
       boundary: boundaryOf(model, all, hasMasks && trained.usesMasks),
       cache,
+      graphs,
       steps: options.steps,
       batchSize: options.batchSize,
       learningRate: options.learningRate,

@@ -1,5 +1,22 @@
 import { isNative, isTaping, noTape, type Product, product, recomputed, type tf } from '../tf/index.js';
-import type { Weights } from './parameters.js';
+import type { WeightPlan, Weights } from './parameters.js';
+
+/** A part of a model that computes one tensor. */
+export interface Part {
+  /** With the shapes of the inputs it tells what is computed: its kind and options. */
+  readonly name: string;
+  readonly inputs: readonly tf.Tensor[];
+  readonly isConstant: (index: number) => boolean;
+  /** All weights that `f` may use, and how their gradients are taken. */
+  readonly weights: Weights;
+  readonly plan: WeightPlan;
+  readonly f: (inputs: tf.Tensor[]) => tf.Tensor;
+}
+
+/** Runs parts, with their gradients, in a way of its own; undefined for one that is to be run plainly. */
+export interface PartRunner {
+  run(part: Part): tf.Tensor | undefined;
+}
 
 /** What a backward pass with recomputation will ask for. */
 export interface GradientPlan {
@@ -13,13 +30,17 @@ export interface GradientPlan {
   readonly recomputesParts: boolean;
   /** How the ViT's linear layers multiply, forward and backward. */
   readonly linear: Product;
+  /** Runs what keeps its activations. */
+  readonly runner: PartRunner | undefined;
 }
 
 export const gradientPlan = (
   trained: readonly string[],
   recomputesParts = true,
   linear: Product = product,
+  runner?: PartRunner,
 ): GradientPlan => ({
+  runner,
   trained: new Set(trained),
   linear,
   constants: new WeakSet(),
@@ -33,11 +54,13 @@ export const gradientPlan = (
  *
  * @param inputs all tensors that `f` uses besides its weights
  * @param scopes all weights that `f` may use
+ * @param name by which the plan's runner knows the part, one of a single scope and result; without one it is run plainly
  */
 export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
   inputs: readonly tf.Tensor[],
   scopes: Weights | readonly Weights[],
   f: (inputs: tf.Tensor[]) => Outputs,
+  name?: string,
 ): Outputs {
   const plans = [scopes].flat().map((scope) => scope.plan?.());
   const plan = plans[0];
@@ -49,18 +72,32 @@ export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
     for (const y of [outputs].flat()) plan.constants.add(y);
     return outputs;
   }
-  if (!plan.recomputesParts) return f([...inputs]);
+  if (!plan.recomputesParts) {
+    if (name === undefined) return f([...inputs]);
+    const part = { name, inputs, isConstant, plan, weights: scopes as Weights, f: f as Part['f'] };
+    return (plan.runner?.run(part) as Outputs | undefined) ?? f([...inputs]);
+  }
   let used: ReadonlySet<string> = new Set();
   const noting = (values: tf.Tensor[]): Outputs => {
-    const before = new Set(plan.read);
-    plan.read.clear();
-    const outputs = f(values);
-    used = new Set(plan.read);
-    for (const name of before) plan.read.add(name);
+    const { outputs, read } = readBy(plan, () => f(values));
+    used = read;
     return outputs;
   };
   const usedWeights = () => [...trained].flatMap(([name, weight]) => (used.has(name) ? [weight] : []));
   return recomputed(inputs, isConstant, usedWeights, noting);
+}
+
+/** Runs `f` and tells which weights it read, by their full names. */
+export function readBy<Outputs>(
+  { read }: GradientPlan,
+  f: () => Outputs,
+): { readonly outputs: Outputs; readonly read: ReadonlySet<string> } {
+  const before = new Set(read);
+  read.clear();
+  const outputs = f();
+  const own = new Set(read);
+  for (const name of before) read.add(name);
+  return { outputs, read: own };
 }
 
 /** Integers and truth values never carry a gradient. */

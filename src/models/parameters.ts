@@ -33,6 +33,8 @@ export function weightsOf(find: (name: string) => tf.Tensor | undefined, prefix 
 
 /** A gradient plan, seen from a prefix. */
 export interface WeightPlan extends GradientPlan {
+  /** `encoder.layers.0.`, or nothing. */
+  readonly prefix: string;
   /** Trained weights below the prefix, by their names below it. */
   readonly weights: ReadonlyMap<string, tf.Variable>;
   /** The same by their full names. */
@@ -103,6 +105,7 @@ export class Parameters implements Weights {
     const of = (name: string) => this.#variables.get(name) as tf.Variable;
     return {
       ...this.#plan,
+      prefix,
       weights: new Map(below.map((name) => [name.slice(prefix.length), of(name)])),
       trainedBelow: new Map(below.map((name) => [name, of(name)])),
     };

@@ -25,4 +25,4 @@ export { layerNorm, layerNormGradients, normalisePortable } from './ops/layerNor
 export { type Product, product } from './ops/matmul.js';
 export { Resource, resourceAdam } from './ops/resource.js';
 export { squaredLengths } from './ops/squaredLengths.js';
-export { isTaping, jointOp, recomputed } from './recompute.js';
+export { gradientsApart, isTaping, jointOp, recomputed } from './recompute.js';

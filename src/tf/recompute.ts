@@ -6,7 +6,7 @@ interface TapeNode {
 
 /** The part of TensorFlow.js's engine that its own `customGrad` and `grads` stand on. */
 interface EngineInternals {
-  readonly state: { activeTape: TapeNode[] | null };
+  readonly state: { activeTape: TapeNode[] | null; gradientDepth: number };
   isTapeOn(): boolean;
   runKernelFunc(parameters: {
     inputs: Record<string, tf.Tensor>;
@@ -103,5 +103,28 @@ function gradientsOfPart(
     });
   } finally {
     state.activeTape = outer;
+  }
+}
+
+/**
+ * Gradients of `f` with a tape of its own, also while another function is being differentiated: nothing of it goes on the
+ * tape of that one.
+ *
+ * @param dy gradient of the value that `f` gives
+ * @returns for each of `xs`; undefined where the value does not depend on it
+ */
+export function gradientsApart(
+  f: () => tf.Tensor,
+  xs: readonly tf.Tensor[],
+  dy: tf.Tensor,
+): (tf.Tensor | undefined)[] {
+  const { state } = engine();
+  const { activeTape, gradientDepth } = state;
+  state.gradientDepth = 0;
+  try {
+    return engine().gradients(f, xs, dy.clone(), true).grads; // operators with joint gradients free what comes in
+  } finally {
+    state.activeTape = activeTape;
+    state.gradientDepth = gradientDepth;
   }
 }

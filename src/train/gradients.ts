@@ -1,5 +1,5 @@
 import { ConfigError } from '../core/errors.js';
-import { gradientPlan } from '../models/gradientPlan.js';
+import { gradientPlan, type PartRunner } from '../models/gradientPlan.js';
 import type { ModelConfig } from '../models/options.js';
 import type { Parameters } from '../models/parameters.js';
 import { bfloat16Obstacle, bfloat16Product, tf } from '../tf/index.js';
@@ -19,6 +19,8 @@ export interface GradientOptions {
   readonly recompute: boolean | 'operators';
   /** The ViT's linear layers multiply in bfloat16; only where something is computed again, see `gradientOptions`. */
   readonly bfloat16?: boolean;
+  /** Runs parts that are not computed again, once they are known. */
+  readonly graphs?: PartRunner;
 }
 
 /**
@@ -30,10 +32,11 @@ export function gradientsOf(
   parameters: Parameters,
   names: readonly string[],
   loss: () => tf.Scalar,
-  { recompute, bfloat16 }: GradientOptions = { recompute: true },
+  { recompute, bfloat16, graphs }: GradientOptions = { recompute: true },
 ): Gradients {
   if (recompute === false) return taped(parameters, names, loss);
-  const plan = gradientPlan(names, recompute === true, bfloat16 === true ? bfloat16Product : undefined);
+  const linear = bfloat16 === true ? bfloat16Product : undefined;
+  const plan = gradientPlan(names, recompute === true, linear, graphs);
   return parameters.whilePlanned(plan, () => taped(parameters, names, loss));
 }
 

@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   weights: ['core', 'image', 'io', 'tf', 'models'],
   segment: ['core', 'config', 'io', 'image', 'data', 'tf', 'graph', 'models', 'weights'],
   evaluate: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment'],
-  train: ['core', 'config', 'io', 'image', 'data', 'tf', 'models', 'weights', 'segment', 'evaluate'],
+  train: ['core', 'config', 'io', 'image', 'data', 'tf', 'graph', 'models', 'weights', 'segment', 'evaluate'],
   export: ['core', 'config', 'io', 'image', 'data', 'tf', 'graph', 'models', 'weights', 'segment'],
   adapt: ['core', 'config', 'data', 'image', 'tf', 'models', 'weights', 'segment', 'evaluate', 'train'],
   jobs: [

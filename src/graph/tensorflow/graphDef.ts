@@ -14,6 +14,7 @@ export type NodeAttribute =
   | { readonly type: TensorFlowType }
   | { readonly types: readonly TensorFlowType[] }
   | { readonly int: number }
+  | { readonly float: number }
   | { readonly bool: boolean }
   | { readonly text: string }
   | { readonly shape: readonly Dim[] }

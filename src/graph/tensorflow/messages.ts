@@ -33,6 +33,7 @@ function attributeMessage(value: NodeAttribute): Message {
   const message = new Message();
   if ('text' in value) return message.string(2, value.text);
   if ('int' in value) return message.int(3, value.int);
+  if ('float' in value) return message.float(4, value.float);
   if ('bool' in value) return message.int(5, value.bool ? 1 : 0);
   if ('type' in value) return message.int(6, TYPE_NUMBER[value.type]);
   if ('shape' in value) return message.message(7, shapeMessage(value.shape));

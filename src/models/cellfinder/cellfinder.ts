@@ -83,8 +83,12 @@ export function detectorMemory(
     for (let i = 0; i < config.encLayers; i++) {
       const layer = transformer.scope(`encoder_layers.${i}`);
       const inputs = [encoded, padding, ...listed(positions, axes)];
-      encoded = recomputedPart(inputs, layer, ([x, mask, ...places]) =>
-        encoderLayer(x as tf.Tensor4D, mask as tf.Tensor3D, named(places, axes), layer, config),
+      encoded = recomputedPart(
+        inputs,
+        layer,
+        ([x, mask, ...places]) =>
+          encoderLayer(x as tf.Tensor4D, mask as tf.Tensor3D, named(places, axes), layer, config),
+        `encoder layer ${JSON.stringify(config)}`,
       );
     }
     return { projected, encoded: encoded === projected ? projected.clone() : encoded };
@@ -197,16 +201,20 @@ function decode(
   for (let i = 0; i < config.decLayers; i++) {
     const layer = weights.scope(`decoder_layers.${i}`);
     const inputs = [t, memory, padding, ...listed(keys, axes), ...listed(position, ownAxes)];
-    t = recomputedPart(inputs, layer, ([x, tokens, mask, ...places]) =>
-      decoderLayer(
-        x as tf.Tensor,
-        tokens as tf.Tensor4D,
-        mask as tf.Tensor3D,
-        named(places.slice(0, axes.length), axes),
-        named(places.slice(axes.length), ownAxes),
-        layer,
-        config,
-      ),
+    t = recomputedPart(
+      inputs,
+      layer,
+      ([x, tokens, mask, ...places]) =>
+        decoderLayer(
+          x as tf.Tensor,
+          tokens as tf.Tensor4D,
+          mask as tf.Tensor3D,
+          named(places.slice(0, axes.length), axes),
+          named(places.slice(axes.length), ownAxes),
+          layer,
+          config,
+        ),
+      `decoder layer ${JSON.stringify(config)}`,
     );
     layers.push(t);
   }

@@ -51,7 +51,7 @@ export function rowColumnMix(first: T3, second: T3, values: T3): T3 {
           const dy = grads[i] as tf.Tensor;
           const d = dy.shape.at(-1) as number;
           const sums = kept?.clone() ?? sumsOf(own, table, across);
-          dSecond.push(into(sums, (p) => product(p, dy.reshape([-1, d, 1]))));
+          dSecond.push(into(sums, (p) => product(dy.reshape([-1, 1, d]), p, { b: true })));
           const dSums = into(
             product((seconds[i] as tf.Tensor).reshape([-1, across, 1]), dy.reshape([-1, 1, d])),
             (p) => p.reshape([...own.shape.slice(0, -1), across * d]),

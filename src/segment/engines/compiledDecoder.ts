@@ -1,4 +1,6 @@
-import { type Compiled, compiled } from '../../graph/compiled.js';
+import { layoutOf } from '../../graph/capture.js';
+import { compiled } from '../../graph/compiled.js';
+import type { Runnable } from '../../graph/runnable.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { weightsOf } from '../../models/parameters.js';
 import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
@@ -10,8 +12,8 @@ const PROMPTS = { from: 11, to: 16 } as const;
 
 type Tensors = Record<string, tf.Tensor>;
 
-/** Graphs by the shapes of what they take. They hold no weights, so that all models and engines share them. */
-const graphs = new Map<string, Promise<Compiled | undefined>>();
+/** Graphs by the layout of what they take. They hold no weights, so that all models and engines share them. */
+const graphs = new Map<string, Promise<Runnable['run'] | undefined>>();
 
 /**
  * `maskDecoderForMany` as one graph of TensorFlow's, in two thirds of the time (`npm run bench -- segment`). It is made when it
@@ -42,9 +44,12 @@ export async function decodeCompiled(
   }
 }
 
-function graphFor({ config }: CellSam, shared: SharedImage, inputs: Tensors): Promise<Compiled | undefined> {
-  const shapes = Object.entries(inputs).map(([name, { shape }]) => [name, shape]);
-  const key = JSON.stringify([config.maskDecoder, shapes]);
+function graphFor(
+  { config }: CellSam,
+  shared: SharedImage,
+  inputs: Tensors,
+): Promise<Runnable['run'] | undefined> {
+  const key = JSON.stringify([config.maskDecoder, Object.keys(inputs), layoutOf(Object.values(inputs))]);
   const known = graphs.get(key);
   if (known !== undefined) return known;
   const made = compiled((given) => {
