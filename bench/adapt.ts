@@ -43,7 +43,7 @@ if (field === undefined) throw new Error('no field');
 const [view] = fixedViews([field], { side, scales: [4], limit: 1 }, new Random(0)) as [FixedView];
 
 // Made in the warm-up; both kinds of steps use them.
-const graphs = new PartGraphs();
+const graphs = new PartGraphs(console.warn);
 
 interface Step {
   readonly seconds: number;

@@ -52,7 +52,7 @@ export interface AdaptOutcome {
  * @throws DataError when there are too few objects to learn from and to test on
  */
 export async function adapt(request: AdaptRequest, context: JobContext): Promise<AdaptOutcome> {
-  const graphs = new PartGraphs();
+  const graphs = new PartGraphs((message) => context.emit({ kind: 'warning', message }));
   try {
     return await adaptWith({ ...request, graphs }, context);
   } finally {

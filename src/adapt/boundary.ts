@@ -43,13 +43,13 @@ export function boundaryOf(
 /** Runs the frozen part on images `[B, S, S, 3]`; the caller owns the tensors. */
 export function featuresOf(model: CellSam, images: tf.Tensor4D, boundary: Boundary): ViewFeatures {
   return tf.tidy(() => {
-    const { tokens, embedding, detectorTokens, stem } = model.encode(images);
+    const { tokens, embedding, detectorTokens, stride4 } = model.encode(images);
     const features: Record<string, tf.Tensor4D> = {};
     if (boundary.masks === 'tokens') features['tokens'] = tokens;
     if (boundary.masks === 'embedding') features['embedding'] = embedding;
     if (boundary.detector === 'tokens') {
       features['detectorTokens'] = detectorTokens.clone(); // may be the same tensor as the masks' tokens
-      for (const [name, map] of Object.entries(stem ?? {})) features[`stem.${name}`] = map;
+      if (stride4 !== undefined) features['stem.stride4'] = stride4;
     }
     if (boundary.detector === 'memory') {
       const [b, h, w] = detectorTokens.shape;
@@ -74,8 +74,8 @@ export function inputsFrom(model: CellSam, features: ViewFeatures, boundary: Bou
   if (boundary.masks === 'tokens') inputs.embedding = neck(of('tokens'), model.imageEncoder.scope('neck'));
   if (boundary.masks === 'embedding') inputs.embedding = of('embedding');
   if (boundary.detector === 'tokens') {
-    const stem = features['stem.tokens'] && { tokens: of('stem.tokens'), stride4: of('stem.stride4') };
-    inputs.detector = { detectorTokens: of('detectorTokens'), ...(stem === undefined ? {} : { stem }) };
+    const finer = 'stem.stride4' in features ? { stride4: of('stem.stride4') } : {};
+    inputs.detector = { detectorTokens: of('detectorTokens'), ...finer };
   }
   if (boundary.detector === 'memory') {
     const memory = { projected: of('projected'), encoded: of('encoded') };

@@ -97,7 +97,6 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
   const prepare = async (cursor: Cursor): Promise<Batch> => {
     const { batch, chosen } = batchOf(views, cursor, batchSize, scale, random);
     release();
-    await request.graphs?.ready();
     if (boundary !== undefined) {
       held = await request.cache.batch(
         chosen.map((view) => view.key),
@@ -156,9 +155,8 @@ export function gradientsFor(
   boundary: Boundary | undefined,
   graphs?: PartGraphs,
 ): GradientOptions {
-  if (!gradientOptions({ recompute: 'auto', bfloat16: false }, config).recompute) return { recompute: false };
-  if (boundary === undefined) return { recompute: true };
-  return { recompute: 'operators', ...(graphs === undefined ? {} : { graphs }) };
+  const { recompute } = gradientOptions({ recompute: 'auto', bfloat16: false }, config);
+  return { recompute: recompute && boundary !== undefined ? 'operators' : recompute, runner: graphs };
 }
 
 function lookHook({ look }: LearnRequest, average: Average, clock: Clock): Hook {

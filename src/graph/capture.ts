@@ -1,5 +1,13 @@
 import { ExportError } from '../core/errors.js';
-import { tf } from '../tf/index.js';
+import {
+  type Int64,
+  type KernelAttribute,
+  type NativeBackend,
+  nativeBackend,
+  TYPE_NUMBERS,
+  tf,
+} from '../tf/index.js';
+import { Hooks } from './hooks.js';
 import {
   type ConstantTensor,
   GraphDef,
@@ -7,13 +15,11 @@ import {
   type Signature,
   type TensorFlowType,
 } from './tensorflow/graphDef.js';
-import { TYPE_NUMBER } from './tensorflow/messages.js';
-import { Hooks } from './trace/hooks.js';
 
-/** Constants of more numbers are taken for data that should have been an input. */
+/** Constants of more numbers would make graphs large; they are data that should be inputs. */
 const LARGEST_CONSTANT = 2 ** 20;
 
-/** A tensor that an operation took or gave; one object for one tensor, however often it is reshaped in place or cloned. */
+/** What an operation took or gave; one object for all tensors of the same data, such as clones. */
 export interface Value {
   readonly dtype: TensorFlowType;
   readonly shape: readonly number[];
@@ -29,124 +35,138 @@ export interface Operation {
   readonly outputs: readonly Value[];
 }
 
-export interface Captured {
-  readonly operations: readonly Operation[];
-  readonly inputs: readonly Value[];
-  /** What stands for a tensor; asked for inside of `run`, while the tensor lives. */
-  readonly valueFor: (x: tf.Tensor) => Value;
-}
-
-interface AttributeOfKernel {
-  readonly name: string;
-  readonly type: number;
-  readonly value: unknown;
-}
-
-/** What tfjs-node hands to TensorFlow: every operation and every tensor goes through these. */
-interface NativeBackend {
-  readonly binding: Readonly<Record<string, number>>;
-  executeSingleOutput(name: string, attrs: readonly AttributeOfKernel[], inputs: Given[]): tf.TensorInfo;
-  executeMultipleOutputs(
-    name: string,
-    attrs: readonly AttributeOfKernel[],
-    inputs: Given[],
-    outputs: number,
-  ): tf.TensorInfo[];
-  move(dataId: object, ...rest: unknown[]): void;
-  readSync(dataId: object): Float32Array;
-}
-
-/** A tensor, or tfjs-node's way to give a 64-bit number. */
-type Given = tf.TensorInfo | { readonly valueArray: Int32Array };
+type Given = tf.TensorInfo | Int64;
 
 /**
  * Runs a function on TensorFlow and notes its operations as they are, gradients and kernels that are called by name
  * included. Needs the native backend; tensors made meanwhile are freed.
  *
- * @param run may use no tensors that were there before but the inputs; its result holds no tensors
- * @throws ExportError where it does use others, or what a graph cannot hold
+ * @param run may use no tensors that were there before but those it gets from `input`; its result holds no tensors
+ * @throws ExportError where it uses others, reads what depends on an input, or does what a graph cannot hold
  */
-export function capture<Result extends object>(
-  inputs: readonly tf.Tensor[],
-  run: (captured: Captured) => Result,
-): Result {
-  const backend = tf.backend() as unknown as NativeBackend;
-  const operations: Operation[] = [];
-  const values = new WeakMap<object, Value>();
-  const hostMade = new WeakSet<object>();
-  const readSync = backend.readSync.bind(backend);
-  const define = ({ dataId, shape, dtype }: tf.TensorInfo): Value => {
-    const value = { shape: [...shape], dtype: dtype as TensorFlowType };
-    values.set(dataId, value);
-    return value;
-  };
-  const valueFor = (given: Given): Value => {
-    if ('valueArray' in given) {
-      const constant = { dtype: 'int64', shape: [], data: given.valueArray } as const;
-      return { ...constant, constant };
-    }
-    const known = values.get(given.dataId);
-    if (known !== undefined) return known;
-    const { dataId, shape } = given;
-    const size = tf.util.sizeFromShape(shape);
-    if (!hostMade.has(dataId) || size > LARGEST_CONSTANT)
-      throw new ExportError(`a tensor [${shape.join(', ')}] is used that is no input of the graph`);
-    const dtype = given.dtype as TensorFlowType;
-    const constant = { dtype, shape: [...shape], data: readSync(dataId).slice() };
-    const value = { dtype, shape: [...shape], constant };
-    values.set(dataId, value);
-    return value;
-  };
-  const note = (
-    op: string,
-    given: readonly AttributeOfKernel[],
-    ins: readonly Given[],
-    outs: tf.TensorInfo[],
-  ) => {
-    const attrs = Object.fromEntries(given.map((a) => [a.name, attributeOf(a, backend.binding)]));
-    const inputs = ins.map(valueFor);
-    // The one kernel for which tfjs-node leaves it to TensorFlow to find the type.
-    if (op === 'ExpandDims') attrs['T'] ??= { type: (inputs[0] as Value).dtype };
-    operations.push({ op, attrs, inputs, outputs: outs.map(define) });
-  };
+export function capture<Result extends object>(run: (capture: Capture) => Result): Result {
   const hooks = new Hooks();
+  const own = new Capture(nativeBackend(), hooks);
   try {
-    hooks.patch(backend, 'readSync', () => (dataId) => {
-      const value = values.get(dataId);
-      if (value !== undefined && value.constant === undefined)
-        throw new ExportError(
-          'a value that depends on an input is read on the host: a graph cannot hold that',
-        );
-      return readSync(dataId);
-    });
-    hooks.patch(backend, 'move', (original) => (dataId, ...rest) => {
-      hostMade.add(dataId);
-      original(dataId, ...rest);
-    });
-    hooks.patch(backend, 'executeSingleOutput', (original) => (op, attrs, ins) => {
-      const out = original(op, attrs, ins) as tf.TensorInfo;
-      note(op, attrs, ins, [out]);
-      return out;
-    });
-    hooks.patch(backend, 'executeMultipleOutputs', (original) => (op, attrs, ins, count) => {
-      const outs = original(op, attrs, ins, count) as tf.TensorInfo[];
-      note(op, attrs, ins, outs);
-      return outs;
-    });
     let result: Result | undefined;
     tf.tidy(() => {
-      result = run({ operations, inputs: inputs.map(define), valueFor });
+      result = run(own);
     });
     return result as Result;
   } finally {
     hooks.undo();
+    own.free();
   }
 }
 
-const TYPE_OF = new Map(Object.entries(TYPE_NUMBER).map(([name, n]) => [n, name as TensorFlowType]));
+/** What has been noted; see `capture`. */
+export class Capture {
+  readonly operations: Operation[] = [];
+  readonly #values = new WeakMap<object, Value>();
+  /** Data that came from numbers in JavaScript meanwhile. */
+  readonly #hostMade = new WeakSet<object>();
+  readonly #binding: NativeBackend['binding'];
+  readonly #readSync: NativeBackend['readSync'];
+  readonly #inputs: tf.Tensor[] = [];
+  #isNoting = true;
+
+  constructor(backend: NativeBackend, hooks: Hooks) {
+    this.#binding = backend.binding;
+    this.#readSync = backend.readSync.bind(backend);
+    hooks.patch(backend, 'readSync', () => (dataId) => this.#read(dataId));
+    hooks.patch(backend, 'move', (original) => (dataId, ...rest) => {
+      this.#hostMade.add(dataId);
+      original(dataId, ...rest);
+    });
+    hooks.patch(backend, 'executeSingleOutput', (original) => (op, attrs, inputs) => {
+      const output = original(op, attrs, inputs) as tf.TensorInfo;
+      this.#note(op, attrs, inputs, [output]);
+      return output;
+    });
+    hooks.patch(backend, 'executeMultipleOutputs', (original) => (op, attrs, inputs, count) => {
+      const outputs = original(op, attrs, inputs, count) as tf.TensorInfo[];
+      this.#note(op, attrs, inputs, outputs);
+      return outputs;
+    });
+  }
+
+  /** The same numbers as an input of the graph: with data of its own, so that two inputs of one tensor stay two. */
+  input<T extends tf.Tensor>(x: T): T {
+    this.#isNoting = false;
+    const type = { name: 'T', type: this.#binding['TF_ATTR_TYPE'] as number, value: TYPE_NUMBERS[typeOf(x)] };
+    const [own] = nativeBackend().executeMultipleOutputs('Identity', [type], [x], 1); // shares the memory
+    this.#isNoting = true;
+    this.#define(own as tf.TensorInfo);
+    this.#inputs.push(tf.keep(own as tf.Tensor)); // a backward pass may ask for it after its scope has ended
+    return own as T;
+  }
+
+  free(): void {
+    tf.dispose(this.#inputs);
+  }
+
+  /** What stands for a tensor, while it lives. */
+  valueFor(x: tf.Tensor): Value;
+  valueFor(given: Given): Value;
+  valueFor(given: Given): Value {
+    if ('valueArray' in given) {
+      const constant = { dtype: 'int64', shape: [], data: given.valueArray } as const;
+      return { dtype: 'int64', shape: [], constant };
+    }
+    const { dataId, shape } = given;
+    const known = this.#values.get(dataId);
+    if (known !== undefined) return known;
+    const text = `[${shape.join(', ')}]`;
+    if (!this.#hostMade.has(dataId))
+      throw new ExportError(`a tensor ${text} is used that is no input of the graph`);
+    if (tf.util.sizeFromShape(shape) > LARGEST_CONSTANT)
+      throw new ExportError(`a constant ${text} is too large for a graph`);
+    const dtype = typeOf(given);
+    const constant = { dtype, shape: [...shape], data: this.#readSync(dataId).slice() };
+    const value = { dtype, shape: [...shape], constant };
+    this.#values.set(dataId, value);
+    return value;
+  }
+
+  #note(
+    op: string,
+    given: readonly KernelAttribute[],
+    ins: readonly Given[],
+    outs: readonly tf.TensorInfo[],
+  ) {
+    if (!this.#isNoting) return;
+    const attrs = Object.fromEntries(given.map((a) => [a.name, attributeOf(a, this.#binding)]));
+    const inputs = ins.map((x) => this.valueFor(x));
+    // The one kernel for which tfjs-node leaves it to TensorFlow to find the type.
+    if (op === 'ExpandDims') attrs['T'] ??= { type: (inputs[0] as Value).dtype };
+    this.operations.push({ op, attrs, inputs, outputs: outs.map((x) => this.#define(x)) });
+  }
+
+  #define(x: tf.TensorInfo): Value {
+    const value = { dtype: typeOf(x), shape: [...x.shape] };
+    this.#values.set(x.dataId, value);
+    return value;
+  }
+
+  #read(dataId: object): Float32Array {
+    const value = this.#values.get(dataId);
+    if (value !== undefined && value.constant === undefined)
+      throw new ExportError('a value that depends on an input is read on the host: a graph cannot hold that');
+    return this.#readSync(dataId);
+  }
+}
+
+const typeOf = ({ dtype }: { readonly dtype: string }): TensorFlowType => {
+  if (dtype in TYPE_NUMBERS) return dtype as TensorFlowType;
+  throw new ExportError(`a graph cannot hold tensors of type ${dtype}`);
+};
+
+const TYPE_OF: ReadonlyMap<number, TensorFlowType> = new Map(
+  Object.entries(TYPE_NUMBERS).map(([name, n]) => [n, name as TensorFlowType]),
+);
 
 function attributeOf(
-  { name, type, value }: AttributeOfKernel,
+  { name, type, value }: KernelAttribute,
   binding: NativeBackend['binding'],
 ): NodeAttribute {
   switch (type) {
@@ -169,18 +189,13 @@ function attributeOf(
   throw new ExportError(`a graph cannot hold the attribute \`${name}\` = ${String(value)}`);
 }
 
-/**
- * What a captured graph depends on besides the function: shapes, element types, and which inputs share their data, since those
- * cannot be told apart while it is captured.
- */
-export const layoutOf = (inputs: readonly tf.Tensor[]) =>
-  inputs.map(({ shape, dtype, dataId }) => [shape, dtype, inputs.findIndex((x) => x.dataId === dataId)]);
+type Values = Readonly<Record<string, Value>>;
 
 /** Operations as a graph that takes and gives these values. */
 export function graphOf(
   operations: readonly Operation[],
-  inputs: Readonly<Record<string, Value>>,
-  outputs: Readonly<Record<string, Value>>,
+  inputs: Values,
+  outputs: Values,
 ): { readonly graph: GraphDef; readonly signature: Signature } {
   const graph = new GraphDef();
   const names = new Map<Value, string>();

@@ -1,11 +1,11 @@
 import { isNative, type tf } from '../tf/index.js';
-import { capture, graphOf, type Value } from './capture.js';
+import { capture, graphOf } from './capture.js';
 import { type Runnable, runnable } from './runnable.js';
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /**
- * A function as one graph of TensorFlow's, which stays until the process ends.
+ * A function as one graph of TensorFlow's.
  *
  * @param f pure; it may use no tensors but its inputs
  * @param examples one tensor for each input, with which it is run once; the caller's
@@ -15,17 +15,16 @@ type Tensors = Readonly<Record<string, tf.Tensor>>;
 export async function compiled(
   f: (inputs: Tensors) => Tensors,
   examples: Tensors,
-): Promise<Runnable['run'] | undefined> {
+): Promise<Runnable | undefined> {
   if (!isNative()) return undefined;
-  const named = (of: Tensors, value: (x: tf.Tensor, index: number) => Value) =>
-    Object.fromEntries(Object.entries(of).map(([name, x], i) => [name, value(x, i)]));
-  const { graph, signature } = capture(Object.values(examples), ({ operations, inputs, valueFor }) => {
-    const outputs = named(f(examples), valueFor);
-    return graphOf(
-      operations,
-      named(examples, (_, i) => inputs[i] as Value),
-      outputs,
-    );
+  const { graph, signature } = capture((own) => {
+    const inputs = mapped(examples, (x) => own.input(x));
+    const outputs = f(inputs);
+    const valuesOf = (of: Tensors) => mapped(of, (x) => own.valueFor(x));
+    return graphOf(own.operations, valuesOf(inputs), valuesOf(outputs));
   });
-  return (await runnable(graph, signature))?.run;
+  return runnable(graph, signature);
 }
+
+const mapped = <T>(of: Tensors, f: (x: tf.Tensor) => T): Record<string, T> =>
+  Object.fromEntries(Object.entries(of).map(([name, x]) => [name, f(x)]));

@@ -40,7 +40,7 @@ export async function runnable(graph: GraphDef, signature: Signature): Promise<R
 }
 
 const isOfFiles = (thrown: unknown): boolean =>
-  thrown instanceof OutputError || (thrown as NodeJS.ErrnoException).code !== undefined;
+  thrown instanceof OutputError || (thrown as NodeJS.ErrnoException).syscall !== undefined;
 
 /** TensorFlow takes graphs from files only: a folder of its own, which goes at once. */
 async function throughFile(use: (folder: string) => Promise<LoadedSignature>): Promise<LoadedSignature> {

@@ -11,6 +11,7 @@ import {
 import { type DenseOutput, denseProposals } from './cellfinder/proposals.js';
 import { BODY, DETECTOR } from './cellsamSpecs.js';
 import { type FillOptions, filled, filledFrom, publishedArrays, publishedSource } from './fill.js';
+import { runPart } from './gradientPlan.js';
 import type { ModelConfig } from './options.js';
 import type { Parameters, Weights } from './parameters.js';
 import { neck, vitTokens } from './sam/imageEncoder.js';
@@ -24,7 +25,6 @@ import {
   type PromptTensors,
   sparsePrompts,
 } from './sam/promptEncoder.js';
-import type { StemMaps } from './sam/stem.js';
 
 export { weightSpecs } from './cellsamSpecs.js';
 
@@ -36,13 +36,14 @@ export interface Encoded {
   readonly embedding: tf.Tensor4D;
   /** What the detector reads: the same tokens, or those of its own ViT. */
   readonly detectorTokens: tf.Tensor4D;
-  readonly stem?: StemMaps;
+  /** The finer map of a convolutional stem, `[B, 2h, 2w, 64]`. */
+  readonly stride4?: tf.Tensor4D;
 }
 
 /** What the detector reads; with `memory`, its own first half was computed before. */
 export interface DetectorInputs {
   readonly detectorTokens: tf.Tensor4D;
-  readonly stem?: StemMaps;
+  readonly stride4?: tf.Tensor4D;
   readonly memory?: DetectorMemory;
 }
 
@@ -124,18 +125,13 @@ export class CellSam {
 
   /** Encodes images `[B, H, W, 3]` that are normalised already; the second ViT, if any, sees `detectorImages` or the same. */
   encode(images: tf.Tensor4D, detectorImages: tf.Tensor4D = images): Encoded {
-    const { tokens, stem } = vitTokens(images, this.imageEncoder, this.config.vit);
-    const own =
+    const shared = vitTokens(images, this.imageEncoder, this.config.vit);
+    const { tokens: detectorTokens, ...finer } =
       this.config.layout === 'two'
         ? vitTokens(detectorImages, this.detectorEncoder, this.config.vit)
-        : { tokens, stem };
-    const embedding = neck(tokens, this.imageEncoder.scope('neck'));
-    return {
-      tokens,
-      embedding,
-      detectorTokens: own.tokens,
-      ...(own.stem === undefined ? {} : { stem: own.stem }),
-    };
+        : shared;
+    const embedding = neck(shared.tokens, this.imageEncoder.scope('neck'));
+    return { tokens: shared.tokens, embedding, detectorTokens, ...finer };
   }
 
   /** `[B, h, w, C]`, what masks are made of, alone. */
@@ -146,9 +142,9 @@ export class CellSam {
   }
 
   /** What the detector reads, alone. */
-  encodeForDetector(images: tf.Tensor4D): Pick<Encoded, 'detectorTokens' | 'stem'> {
-    const { tokens, stem } = vitTokens(images, this.detectorEncoder, this.config.vit);
-    return { detectorTokens: tokens, ...(stem === undefined ? {} : { stem }) };
+  encodeForDetector(images: tf.Tensor4D): Pick<Encoded, 'detectorTokens' | 'stride4'> {
+    const { tokens: detectorTokens, ...finer } = vitTokens(images, this.detectorEncoder, this.config.vit);
+    return { detectorTokens, ...finer };
   }
 
   /**
@@ -166,18 +162,23 @@ export class CellSam {
         queriesFrom(memory, padding ?? noPadding(memory.encoded.shape), this.detector, config, read),
       );
     }
-    if (config.proposals === 'dense') {
-      return denseProposals(
-        encoded.detectorTokens,
-        encoded.stem,
-        this.detector.scope('dense'),
-        config.denseStride,
-      );
-    }
+    if (config.proposals === 'dense') return this.#dense(encoded);
     const { detectorTokens } = encoded;
     return tf.tidy(() =>
       cellfinder(detectorTokens, padding ?? noPadding(detectorTokens.shape), this.detector, config, read),
     );
+  }
+
+  #dense({ detectorTokens, stride4 }: DetectorInputs): DenseOutput {
+    const weights = this.detector.scope('dense');
+    const { denseStride: stride } = this.config.cellfinder;
+    const inputs = stride4 === undefined ? [detectorTokens] : [detectorTokens, stride4];
+    const name = `dense proposals, stride ${stride}`;
+    const [logits, boxes] = runPart(name, inputs, weights, ([tokens, finer], own) => {
+      const found = denseProposals(tokens as tf.Tensor4D, finer as tf.Tensor4D | undefined, own, stride);
+      return [found.logits, found.boxes];
+    });
+    return { kind: 'dense', logits: logits as tf.Tensor2D, boxes: boxes as tf.Tensor3D, stride };
   }
 
   /** Masks for n prompts. @param embedding `[1, h, w, C]`, or `[n, h, w, C]` with the image of each prompt */
@@ -225,6 +226,6 @@ export function disposeEncoded(encoded: Encoded): void {
     encoded.tokens,
     encoded.embedding,
     encoded.detectorTokens,
-    ...(encoded.stem === undefined ? [] : Object.values(encoded.stem)),
+    ...(encoded.stride4 === undefined ? [] : [encoded.stride4]),
   ]);
 }

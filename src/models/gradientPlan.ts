@@ -1,24 +1,27 @@
 import { isNative, isTaping, noTape, type Product, product, recomputed, type tf } from '../tf/index.js';
 import type { WeightPlan, Weights } from './parameters.js';
 
-/** A part of a model that computes one tensor. */
-export interface Part {
+/** A part of a model: a function of tensors and weights that depends on nothing else. */
+export interface ModelPart {
   /** With the shapes of the inputs it tells what is computed: its kind and options. */
   readonly name: string;
   readonly inputs: readonly tf.Tensor[];
   readonly isConstant: (index: number) => boolean;
-  /** All weights that `f` may use, and how their gradients are taken. */
   readonly weights: Weights;
+  /** How the gradients of these weights are taken. */
   readonly plan: WeightPlan;
-  readonly f: (inputs: tf.Tensor[]) => tf.Tensor;
+  readonly f: (inputs: tf.Tensor[], weights: Weights) => tf.Tensor[];
 }
 
-/** Runs parts, with their gradients, in a way of its own; undefined for one that is to be run plainly. */
+/** Runs parts, with their gradients, in a way of its own. */
 export interface PartRunner {
-  run(part: Part): tf.Tensor | undefined;
+  /** Undefined for a part that is to be run plainly. */
+  run(part: ModelPart): tf.Tensor[] | undefined;
+  /** Between steps: makes ready what was met for the first time. @returns whether there was any */
+  ready(): Promise<boolean>;
 }
 
-/** What a backward pass with recomputation will ask for. */
+/** How gradients are taken. */
 export interface GradientPlan {
   /** Names of the weights that get a gradient. */
   readonly trained: ReadonlySet<string>;
@@ -26,26 +29,27 @@ export interface GradientPlan {
   readonly constants: WeakSet<tf.Tensor>;
   /** Names of the weights read since this was last emptied: a part's gradients go to what it used, and to nothing else. */
   readonly read: Set<string>;
-  /** False: parts keep what they computed; layers still take the form with a backward pass of its own. */
+  /** Whether layers take the form with a backward pass of its own. */
+  readonly isLean: boolean;
+  /** Whether parts are computed again in the backward pass; else they keep what they computed. */
   readonly recomputesParts: boolean;
   /** How the ViT's linear layers multiply, forward and backward. */
   readonly linear: Product;
-  /** Runs what keeps its activations. */
+  /** Runs parts that are not computed again, where there is one. */
   readonly runner: PartRunner | undefined;
 }
 
 export const gradientPlan = (
   trained: readonly string[],
-  recomputesParts = true,
-  linear: Product = product,
-  runner?: PartRunner,
+  options: Partial<Pick<GradientPlan, 'isLean' | 'recomputesParts' | 'linear' | 'runner'>> = {},
 ): GradientPlan => ({
-  runner,
   trained: new Set(trained),
-  linear,
   constants: new WeakSet(),
   read: new Set(),
-  recomputesParts,
+  isLean: options.isLean ?? true,
+  recomputesParts: options.recomputesParts ?? true,
+  linear: options.linear ?? product,
+  runner: options.runner,
 });
 
 /**
@@ -54,13 +58,11 @@ export const gradientPlan = (
  *
  * @param inputs all tensors that `f` uses besides its weights
  * @param scopes all weights that `f` may use
- * @param name by which the plan's runner knows the part, one of a single scope and result; without one it is run plainly
  */
 export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
   inputs: readonly tf.Tensor[],
   scopes: Weights | readonly Weights[],
   f: (inputs: tf.Tensor[]) => Outputs,
-  name?: string,
 ): Outputs {
   const plans = [scopes].flat().map((scope) => scope.plan?.());
   const plan = plans[0];
@@ -72,41 +74,58 @@ export function recomputedPart<Outputs extends tf.Tensor | tf.Tensor[]>(
     for (const y of [outputs].flat()) plan.constants.add(y);
     return outputs;
   }
-  if (!plan.recomputesParts) {
-    if (name === undefined) return f([...inputs]);
-    const part = { name, inputs, isConstant, plan, weights: scopes as Weights, f: f as Part['f'] };
-    return (plan.runner?.run(part) as Outputs | undefined) ?? f([...inputs]);
-  }
+  if (!plan.recomputesParts) return f([...inputs]);
   let used: ReadonlySet<string> = new Set();
   const noting = (values: tf.Tensor[]): Outputs => {
-    const { outputs, read } = readBy(plan, () => f(values));
-    used = read;
+    const before = new Set(plan.read);
+    plan.read.clear();
+    const outputs = f(values);
+    used = new Set(plan.read);
+    for (const name of before) plan.read.add(name);
     return outputs;
   };
   const usedWeights = () => [...trained].flatMap(([name, weight]) => (used.has(name) ? [weight] : []));
   return recomputed(inputs, isConstant, usedWeights, noting);
 }
 
-/** Runs `f` and tells which weights it read, by their full names. */
-export function readBy<Outputs>(
-  { read }: GradientPlan,
-  f: () => Outputs,
-): { readonly outputs: Outputs; readonly read: ReadonlySet<string> } {
-  const before = new Set(read);
-  read.clear();
-  const outputs = f();
-  const own = new Set(read);
-  for (const name of before) read.add(name);
-  return { outputs, read: own };
+/**
+ * A part of a model that the plan's runner may take over. Outside of a plan, and where the plan has none, it is just
+ * `f(inputs, weights)`.
+ *
+ * @param name with the shapes of the inputs it tells what `f` computes: its kind and options
+ * @param inputs all tensors that `f` uses besides its weights @param f reads weights from what it is given only
+ */
+export function runPart(
+  name: string,
+  inputs: readonly tf.Tensor[],
+  weights: Weights,
+  f: ModelPart['f'],
+): tf.Tensor[] {
+  const plan = weights.plan?.();
+  if (plan?.runner === undefined || plan.recomputesParts) return f([...inputs], weights);
+  const isConstant = (i: number) => isConstantTensor(plan, inputs[i] as tf.Tensor);
+  return plan.runner.run({ name, inputs, isConstant, plan, weights, f }) ?? f([...inputs], weights);
 }
+
+/** One of several layers alike: computed again where parts are; elsewhere the plan's runner may take it over. */
+export const layerPart = <Output extends tf.Tensor>(
+  name: string,
+  inputs: readonly tf.Tensor[],
+  weights: Weights,
+  f: (inputs: tf.Tensor[], weights: Weights) => Output,
+): Output =>
+  recomputedPart(
+    inputs,
+    weights,
+    (given) => runPart(name, given, weights, (own, scope) => [f(own, scope)])[0] as Output,
+  );
 
 /** Integers and truth values never carry a gradient. */
 const isConstantTensor = (plan: GradientPlan, x: tf.Tensor): boolean =>
   x.dtype !== 'float32' || plan.constants.has(x);
 
 /**
- * Whether layers take the form with a backward pass of its own: inside a plan, and where nothing is differentiated. What
- * TensorFlow.js differentiates or traces by itself gets plain operations.
+ * Whether layers take the form with a backward pass of its own: where a plan says so, and where nothing is differentiated.
+ * What TensorFlow.js differentiates or traces by itself gets plain operations.
  */
-export const isLean = (weights: Weights): boolean =>
-  weights.plan?.() !== undefined || (isNative() && !isTaping());
+export const isLean = (weights: Weights): boolean => weights.plan?.()?.isLean ?? (isNative() && !isTaping());

@@ -33,11 +33,9 @@ export function weightsOf(find: (name: string) => tf.Tensor | undefined, prefix 
 
 /** A gradient plan, seen from a prefix. */
 export interface WeightPlan extends GradientPlan {
-  /** `encoder.layers.0.`, or nothing. */
-  readonly prefix: string;
-  /** Trained weights below the prefix, by their names below it. */
-  readonly weights: ReadonlyMap<string, tf.Variable>;
-  /** The same by their full names. */
+  /** Names of the trained weights below the prefix, without it. */
+  readonly names: ReadonlySet<string>;
+  /** Those weights by their full names. */
   readonly trainedBelow: ReadonlyMap<string, tf.Variable>;
 }
 
@@ -105,8 +103,7 @@ export class Parameters implements Weights {
     const of = (name: string) => this.#variables.get(name) as tf.Variable;
     return {
       ...this.#plan,
-      prefix,
-      weights: new Map(below.map((name) => [name.slice(prefix.length), of(name)])),
+      names: new Set(below.map((name) => name.slice(prefix.length))),
       trainedBelow: new Map(below.map((name) => [name, of(name)])),
     };
   }

@@ -16,11 +16,12 @@ export {
   requireTraining,
 } from './backend.js';
 export { accumulate, into, pipe } from './free.js';
+export { type Int64, type KernelAttribute, type NativeBackend, nativeBackend } from './internals.js';
 export { detach, noTape, op } from './operators.js';
 export { affine } from './ops/affine.js';
 export { bfloat16Obstacle, bfloat16Product } from './ops/bfloat16.js';
 export { gelu } from './ops/gelu.js';
-export { attributes, kernel } from './ops/kernel.js';
+export { attributes, kernel, TYPE_NUMBERS } from './ops/kernel.js';
 export { layerNorm, layerNormGradients, normalisePortable } from './ops/layerNorm.js';
 export { type Product, product } from './ops/matmul.js';
 export { Resource, resourceAdam } from './ops/resource.js';

@@ -1,17 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import { engine } from './internals.js';
 
 type Thunks<Inputs> = { [K in keyof Inputs]?: () => tf.Tensor };
-
-interface EngineInternals {
-  runKernelFunc(parameters: {
-    inputs: Record<string, tf.Tensor>;
-    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[];
-    backwardsFunc: ((dy: tf.Tensor, saved: tf.Tensor[]) => Record<string, () => tf.Tensor>) | null;
-  }): unknown;
-  makeTensorFromTensorInfo(info: tf.TensorInfo): tf.Tensor;
-}
-
-const engine = (): EngineInternals => tf.engine() as unknown as EngineInternals;
 
 /**
  * An operator with a gradient of its own. Unlike `tf.customGrad` only the gradients that are asked for are computed,
@@ -28,7 +18,7 @@ export function op<Inputs extends Record<string, tf.Tensor>>(
   return engine().runKernelFunc({
     inputs,
     forwardFunc: (_backend, save) => forward((...tensors) => save(tensors)),
-    backwardsFunc: (dy, saved) => backward(dy, saved) as Record<string, () => tf.Tensor>,
+    backwardsFunc: (dy, saved) => backward(dy as tf.Tensor, saved) as Record<string, () => tf.Tensor>,
   }) as tf.Tensor;
 }
 

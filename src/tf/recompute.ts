@@ -1,27 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-
-interface TapeNode {
-  readonly saved: tf.Tensor[];
-}
-
-/** The part of TensorFlow.js's engine that its own `customGrad` and `grads` stand on. */
-interface EngineInternals {
-  readonly state: { activeTape: TapeNode[] | null; gradientDepth: number };
-  isTapeOn(): boolean;
-  runKernelFunc(parameters: {
-    inputs: Record<string, tf.Tensor>;
-    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[];
-    backwardsFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>;
-  }): tf.Tensor | tf.Tensor[];
-  gradients(
-    f: () => tf.Tensor,
-    xs: readonly tf.Tensor[],
-    dy: tf.Tensor | null,
-    allowNoGradients: boolean,
-  ): { value: tf.Tensor; grads: (tf.Tensor | undefined)[] };
-}
-
-const engine = (): EngineInternals => tf.engine() as unknown as EngineInternals;
+import { engine } from './internals.js';
 
 /** True while TensorFlow.js records operations for a gradient. */
 export const isTaping = (): boolean => engine().isTapeOn();
@@ -110,21 +88,40 @@ function gradientsOfPart(
  * Gradients of `f` with a tape of its own, also while another function is being differentiated: nothing of it goes on the
  * tape of that one.
  *
- * @param dy gradient of the value that `f` gives
- * @returns for each of `xs`; undefined where the value does not depend on it
+ * @param xs asked for after `f` ran @param dysOf gives the gradients of the values of `f`
+ * @returns for each of `xs`; undefined where no value depends on it
  */
 export function gradientsApart(
-  f: () => tf.Tensor,
-  xs: readonly tf.Tensor[],
-  dy: tf.Tensor,
+  f: () => readonly tf.Tensor[],
+  xs: () => readonly tf.Tensor[],
+  dysOf: (values: readonly tf.Tensor[]) => readonly tf.Tensor[],
 ): (tf.Tensor | undefined)[] {
   const { state } = engine();
   const { activeTape, gradientDepth } = state;
   state.gradientDepth = 0;
+  const all = [tf.scalar(0)]; // there must be one from the beginning
+  let isDone = false;
   try {
-    return engine().gradients(f, xs, dy.clone(), true).grads; // operators with joint gradients free what comes in
+    const run = () => {
+      const values = f();
+      all.push(...(xs() as tf.Scalar[]));
+      return endOf(values, dysOf(values));
+    };
+    const { grads } = engine().gradients(run, all, null, true);
+    isDone = true;
+    return grads.slice(1);
   } finally {
+    if (!isDone) for (const { saved } of state.activeTape ?? []) tf.dispose(saved);
     state.activeTape = activeTape;
     state.gradientDepth = gradientDepth;
   }
+}
+
+/** A scalar to start a backward pass from, in which these values have these gradients. */
+function endOf(values: readonly tf.Tensor[], dys: readonly tf.Tensor[]): tf.Tensor {
+  return jointOp(
+    Object.fromEntries(values.map((y, i) => [`${i}`, y])),
+    () => tf.scalar(0),
+    () => Object.fromEntries(dys.map((dy, i) => [`${i}`, dy.clone()])), // operators may free what comes in
+  );
 }

@@ -19,8 +19,8 @@ export interface GradientOptions {
   readonly recompute: boolean | 'operators';
   /** The ViT's linear layers multiply in bfloat16; only where something is computed again, see `gradientOptions`. */
   readonly bfloat16?: boolean;
-  /** Runs parts that are not computed again, once they are known. */
-  readonly graphs?: PartRunner;
+  /** Runs parts that are not computed again. */
+  readonly runner?: PartRunner | undefined;
 }
 
 /**
@@ -32,11 +32,15 @@ export function gradientsOf(
   parameters: Parameters,
   names: readonly string[],
   loss: () => tf.Scalar,
-  { recompute, bfloat16, graphs }: GradientOptions = { recompute: true },
+  { recompute, bfloat16, runner }: GradientOptions = { recompute: true },
 ): Gradients {
-  if (recompute === false) return taped(parameters, names, loss);
-  const linear = bfloat16 === true ? bfloat16Product : undefined;
-  const plan = gradientPlan(names, recompute === true, linear, graphs);
+  if (recompute === false && runner === undefined) return taped(parameters, names, loss);
+  const plan = gradientPlan(names, {
+    isLean: recompute !== false,
+    recomputesParts: recompute === true,
+    ...(bfloat16 === true ? { linear: bfloat16Product } : {}),
+    runner,
+  });
   return parameters.whilePlanned(plan, () => taped(parameters, names, loss));
 }
 

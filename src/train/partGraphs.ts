@@ -1,171 +1,252 @@
-import { capture, graphOf, layoutOf, type Operation, type Value } from '../graph/capture.js';
+import { ExportError } from '../core/errors.js';
+import { type Capture, capture, graphOf, type Operation, type Value } from '../graph/capture.js';
 import { type Runnable, runnable } from '../graph/runnable.js';
-import { type Part, type PartRunner, readBy } from '../models/gradientPlan.js';
-import { backendInfo, gradientsApart, jointOp, tf } from '../tf/index.js';
+import type { ModelPart, PartRunner } from '../models/gradientPlan.js';
+import type { Weights } from '../models/parameters.js';
+import { backendInfo, gradientsApart, isTaping, jointOp, tf } from '../tf/index.js';
 
 type Tensors = Record<string, tf.Tensor>;
-type Values = Readonly<Record<string, Value>>;
+type Values = ReadonlyMap<string, Value>;
 
+/** One way of a part; its values by the names that the graph gives them. */
 interface Direction {
   readonly operations: readonly Operation[];
   readonly inputs: Values;
   readonly outputs: Values;
 }
 
-/** A part's operations; tensors go by the names that `givenTo` gives them, by `kept0`, `kept1`, .. and `dy`. */
+/** A part's operations. Tensors go by `input0`, .., `weight_<name>`, `y0`, .., `dy0`, .. and `kept0`, .. */
 interface Recorded {
   /** Weights that it reads, by their names below its scope. */
   readonly weights: readonly string[];
-  /** From what is given to `y` and to what the gradients need of what was computed on the way. */
+  /** Inputs and weights that get a gradient. */
+  readonly moving: readonly string[];
+  /** How many values it gives. */
+  readonly count: number;
+  /** From what is given to the values, and to what the gradients need of what was computed on the way. */
   readonly forward: Direction;
-  /** From that, what is given and `dy` to the gradients, by the names of what they are gradients of. */
+  /** From that, what is given and the values' gradients to the gradients, by the names of what they are gradients of. */
   readonly backward: Direction;
 }
 
-interface Ready {
-  readonly recorded: Recorded;
+/** What of a part is left when its graphs have been made. */
+interface Graphs {
+  readonly part: Pick<Recorded, 'weights' | 'moving' | 'count'>;
+  /** What the backward graph takes. */
+  readonly taken: readonly string[];
   readonly forward: Runnable;
   readonly backward: Runnable;
 }
 
 /**
- * Parts of a model as graphs of TensorFlow's, one for the value and one for the gradients. A part is recorded when it is met
- * for the first time and runs as graphs once `ready` has been waited for. The graphs hold no weights: the layers of an encoder
- * share theirs.
+ * Parts of a model as graphs of TensorFlow's, one for the values and one for the gradients. A part is recorded when it is met
+ * for the first time, and run as graphs once `ready` has been waited for; until then, and where no graphs can be made, it is
+ * left to be run plainly. The graphs hold no weights: the layers of an encoder share theirs.
  */
 export class PartGraphs implements PartRunner {
   readonly #recorded = new Map<string, Recorded>();
   /** Undefined where no graphs could be made. */
-  readonly #ready = new Map<string, Ready | undefined>();
+  readonly #graphs = new Map<string, Graphs | undefined>();
+  readonly #warn: (message: string) => void;
+  /** How often graphs ran in place of a part; for tests. */
+  runs = 0;
 
-  run(part: Part): tf.Tensor | undefined {
-    if (backendInfo().gpu) return undefined; // every input would travel to the processor's memory and back
+  /** @param warn told about parts that are run plainly because of a fault */
+  constructor(warn: (message: string) => void) {
+    this.#warn = warn;
+  }
+
+  run(part: ModelPart): tf.Tensor[] | undefined {
+    // On a GPU every input would travel to the processor's memory and back. Without a tape there is nothing to record.
+    if (backendInfo().gpu || !isTaping()) return undefined;
     const key = keyOf(part);
-    const ready = this.#ready.get(key);
-    if (ready !== undefined) return runAsGraphs(part, ready);
-    if (this.#recorded.has(key) || this.#ready.has(key)) return undefined;
-    const { outputs: y, read } = readBy(part.plan, () => part.f([...part.inputs]));
-    const { prefix } = part.plan;
-    const weights = [...read].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length));
-    this.#recorded.set(key, record(part, weights, y.shape));
-    return y;
-  }
-
-  /** Makes graphs of what was recorded. */
-  async ready(): Promise<void> {
-    for (const [key, recorded] of this.#recorded) {
-      const forward = await made(recorded.forward);
-      const backward = forward && (await made(recorded.backward));
-      this.#ready.set(key, forward && backward && { recorded, forward, backward });
+    const graphs = this.#graphs.get(key);
+    if (graphs !== undefined) {
+      this.runs += 1;
+      return runAsGraphs(part, graphs);
     }
-    this.#recorded.clear();
+    if (this.#graphs.has(key) || this.#recorded.has(key)) return undefined;
+    try {
+      const recorded = record(part);
+      if (recorded.backward.outputs.size > 0) this.#recorded.set(key, recorded);
+    } catch (thrown) {
+      if (!(thrown instanceof ExportError)) throw thrown;
+      this.#refuse(key, thrown);
+    }
+    return undefined;
   }
 
-  /** How many different parts run as graphs. */
-  get size(): number {
-    return [...this.#ready.values()].filter((ready) => ready !== undefined).length;
+  async ready(): Promise<boolean> {
+    const isNew = this.#recorded.size > 0;
+    for (const [key, recorded] of [...this.#recorded]) {
+      this.#recorded.delete(key);
+      try {
+        this.#graphs.set(key, await graphsOf(recorded));
+      } catch (thrown) {
+        this.#refuse(key, thrown);
+      }
+    }
+    return isNew;
+  }
+
+  #refuse(key: string, thrown: unknown): void {
+    this.#graphs.set(key, undefined);
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    this.#warn(`a part of the model cannot run as a graph, and training is slower for it: ${why}`);
   }
 
   dispose(): void {
-    for (const ready of this.#ready.values()) {
-      ready?.forward.dispose();
-      ready?.backward.dispose();
+    for (const graphs of this.#graphs.values()) {
+      graphs?.forward.dispose();
+      graphs?.backward.dispose();
     }
-    this.#ready.clear();
+    this.#graphs.clear();
   }
 }
 
+async function graphsOf({ forward, backward, ...part }: Recorded): Promise<Graphs | undefined> {
+  const forwards = await made(forward);
+  if (forwards === undefined) return undefined;
+  try {
+    const backwards = await made(backward);
+    if (backwards !== undefined)
+      return { part, taken: [...backward.inputs.keys()], forward: forwards, backward: backwards };
+  } catch (thrown) {
+    forwards.dispose();
+    throw thrown;
+  }
+  forwards.dispose();
+  return undefined;
+}
+
 function made({ operations, inputs, outputs }: Direction): Promise<Runnable | undefined> {
-  const { graph, signature } = graphOf(operations, inputs, outputs);
+  const { graph, signature } = graphOf(operations, Object.fromEntries(inputs), Object.fromEntries(outputs));
   return runnable(graph, signature);
 }
 
-const keyOf = ({ name, inputs, isConstant, plan }: Part): string =>
-  JSON.stringify([name, layoutOf(inputs), inputs.map((_, i) => isConstant(i)), [...plan.weights.keys()]]);
+const keyOf = ({ name, inputs, isConstant, plan }: ModelPart): string =>
+  JSON.stringify([
+    name,
+    inputs.map(({ shape, dtype }, i) => [shape, dtype, isConstant(i)]),
+    [...plan.names],
+    [plan.isLean, plan.linear.name],
+  ]);
 
-/** Inputs and weights by the graphs' names. */
-const givenTo = ({ inputs, weights }: Part, names: readonly string[]): Tensors => ({
-  ...Object.fromEntries(inputs.map((x, i) => [`input${i}`, x])),
-  ...Object.fromEntries(names.map((name) => [`weight_${name}`, weights.get(name)])),
+/** `y0`, `y1`, .. */
+const numbered = <T>(name: string, of: readonly T[]): Map<string, T> =>
+  new Map(of.map((value, i) => [`${name}${i}`, value]));
+
+const weightName = (name: string): string => `weight_${name}`;
+const isIncoming = (name: string): boolean => /^dy\d+$/.test(name);
+
+/** Runs a part forward and backward, apart from everything else. */
+function record(part: ModelPart): Recorded {
+  return capture((own) => {
+    const given = numbered(
+      'input',
+      part.inputs.map((x) => own.input(x)),
+    );
+    const weights: string[] = [];
+    const read = (name: string): tf.Tensor => {
+      const known = given.get(weightName(name));
+      if (known !== undefined) return known;
+      const weight = own.input(part.weights.get(name));
+      weights.push(name);
+      given.set(weightName(name), weight);
+      return weight;
+    };
+    let forward: { readonly length: number; readonly values: readonly Value[] } | undefined;
+    let incoming: tf.Tensor[] = [];
+    const moving = () => [
+      ...part.inputs.flatMap((_, i) => (part.isConstant(i) ? [] : [`input${i}`])),
+      ...weights.flatMap((name) => (part.plan.names.has(name) ? [weightName(name)] : [])),
+    ];
+    const grads = gradientsApart(
+      () => {
+        const ys = part.f([...given.values()].slice(0, part.inputs.length), replaced(part.weights, read));
+        forward = { length: own.operations.length, values: ys.map((y) => own.valueFor(y)) };
+        return ys;
+      },
+      () => moving().map((name) => given.get(name) as tf.Tensor),
+      (ys) => {
+        incoming = ys.map(({ shape }) => own.input(tf.ones(shape)));
+        return incoming;
+      },
+    );
+    const { length, values } = forward as NonNullable<typeof forward>;
+    const names = moving();
+    const gradients = new Map<string, Value>();
+    for (const [i, x] of grads.entries())
+      if (x !== undefined) gradients.set(names[i] as string, own.valueFor(x));
+    const ways = {
+      forward: own.operations.slice(0, length),
+      backward: own.operations.slice(length),
+      given: valuesOf(given, own),
+      incoming: valuesOf(numbered('dy', incoming), own),
+      values,
+      gradients,
+    };
+    return { weights, moving: names, count: values.length, ...directions(ways) };
+  });
+}
+
+const valuesOf = (tensors: ReadonlyMap<string, tf.Tensor>, own: Capture): Map<string, Value> =>
+  new Map([...tensors].map(([name, x]) => [name, own.valueFor(x)]));
+
+/** The same weights with other tensors. @param get by names below the outermost scope */
+const replaced = (weights: Weights, get: (name: string) => tf.Tensor, prefix = ''): Weights => ({
+  get: (name) => get(prefix + name),
+  has: (name) => weights.has(name),
+  scope: (inner) => replaced(weights.scope(inner), get, `${prefix}${inner}.`),
+  plan: () => weights.plan?.(),
 });
 
-/** Which of those get a gradient. */
-function movingOf({ inputs, isConstant, plan }: Part, names: readonly string[]): string[] {
-  return [
-    ...inputs.flatMap((_, i) => (isConstant(i) ? [] : [`input${i}`])),
-    ...names.flatMap((name) => (plan.weights.has(name) ? [`weight_${name}`] : [])),
-  ];
-}
-
-/** Runs a part forward and backward, apart from everything else. @param shape of its value */
-function record(part: Part, weights: readonly string[], shape: number[]): Recorded {
-  const given = givenTo(part, weights);
-  const dy = tf.ones(shape);
-  const names = [...Object.keys(given), 'dy'];
-  const moving = movingOf(part, weights);
-  const recorded = capture([...Object.values(given), dy], ({ operations, inputs, valueFor }) => {
-    const values: Values = Object.fromEntries(names.map((name, i) => [name, inputs[i] as Value]));
-    let y: Value | undefined;
-    let length = 0;
-    const forward = () => {
-      const value = part.f([...part.inputs]);
-      [y, length] = [valueFor(value), operations.length];
-      return value;
-    };
-    const grads = gradientsApart(
-      forward,
-      moving.map((name) => given[name] as tf.Tensor),
-      dy,
-    );
-    const gradients = moving.flatMap((name, i) => {
-      const own = grads[i];
-      return own === undefined ? [] : [[name, valueFor(own)] as const];
-    });
-    const [before, after] = [operations.slice(0, length), operations.slice(length)];
-    return { weights, ...directions(before, after, values, y as Value, Object.fromEntries(gradients)) };
-  });
-  dy.dispose();
-  return recorded;
-}
-
-/** Connects both directions. @param values of everything given and `dy` */
-function directions(
-  forward: readonly Operation[],
-  backward: readonly Operation[],
-  values: Values,
-  y: Value,
-  gradients: Values,
-): Pick<Recorded, 'forward' | 'backward'> {
-  const used = new Set([...backward.flatMap(({ inputs }) => inputs), ...Object.values(gradients)]);
-  const made = forward.flatMap(({ outputs }) => outputs).filter((value) => used.has(value));
-  const kept = Object.fromEntries(made.map((value, i) => [`kept${i}`, value]));
-  const { dy, ...given } = values;
-  const again = Object.fromEntries(Object.entries(values).filter(([, value]) => used.has(value)));
+/** What goes in and out of both ways, and from the one to the other. */
+function directions(of: {
+  readonly forward: readonly Operation[];
+  readonly backward: readonly Operation[];
+  readonly given: Values;
+  readonly incoming: Values;
+  readonly values: readonly Value[];
+  readonly gradients: Values;
+}): Pick<Recorded, 'forward' | 'backward'> {
+  const used = new Set([...of.backward.flatMap(({ inputs }) => inputs), ...of.gradients.values()]);
+  const onTheWay = of.forward.flatMap(({ outputs }) => outputs).filter((value) => used.has(value));
+  const kept = numbered('kept', onTheWay);
+  const again = [...of.given, ...of.incoming].filter(([, value]) => used.has(value));
   return {
-    forward: { operations: forward, inputs: given, outputs: { y, ...kept } },
-    backward: { operations: backward, inputs: { ...again, ...kept }, outputs: gradients },
+    forward: {
+      operations: of.forward,
+      inputs: of.given,
+      outputs: new Map([...numbered('y', of.values), ...kept]),
+    },
+    backward: { operations: of.backward, inputs: new Map([...again, ...kept]), outputs: of.gradients },
   };
 }
 
-function runAsGraphs(part: Part, { recorded, forward, backward }: Ready): tf.Tensor {
-  const given = givenTo(part, recorded.weights);
-  const moving = movingOf(part, recorded.weights);
-  const taken = Object.keys(recorded.backward.inputs).filter((name) => name !== 'dy');
+function runAsGraphs(part: ModelPart, { part: own, taken, forward, backward }: Graphs): tf.Tensor[] {
+  const given: Tensors = Object.fromEntries([
+    ...numbered('input', part.inputs),
+    ...own.weights.map((name) => [weightName(name), part.weights.get(name)] as const),
+  ]);
+  const saving = taken.filter((name) => !isIncoming(name));
   return jointOp(
-    Object.fromEntries(moving.map((name) => [name, given[name] as tf.Tensor])),
+    Object.fromEntries(own.moving.map((name) => [name, given[name] as tf.Tensor])),
     (save) => {
-      const { y, ...kept } = forward.run(given);
-      const all: Tensors = { ...given, ...kept };
-      save(taken.map((name) => all[name] as tf.Tensor));
-      tf.dispose(kept);
-      return y as tf.Tensor;
+      const results = forward.run(given);
+      const all: Tensors = { ...given, ...results };
+      save(saving.map((name) => all[name] as tf.Tensor));
+      const ys = Array.from({ length: own.count }, (_, i) => results[`y${i}`] as tf.Tensor);
+      tf.dispose(Object.values(results).filter((x) => !ys.includes(x)));
+      return ys;
     },
-    ([dy], saved) => {
-      const inputs: Tensors = Object.fromEntries(taken.map((name, i) => [name, saved[i] as tf.Tensor]));
-      if ('dy' in recorded.backward.inputs) inputs['dy'] = dy as tf.Tensor;
-      const gradients = backward.run(inputs);
+    (dys, saved) => {
+      const all = new Map([...numbered('dy', dys), ...saving.map((name, i) => [name, saved[i]] as const)]);
+      const gradients = backward.run(
+        Object.fromEntries(taken.map((name) => [name, all.get(name) as tf.Tensor])),
+      );
       return Object.fromEntries(
-        moving.map((name) => [name, gradients[name] ?? tf.zerosLike(given[name] as tf.Tensor)]),
+        own.moving.map((name) => [name, gradients[name] ?? tf.zerosLike(given[name] as tf.Tensor)]),
       );
     },
   );

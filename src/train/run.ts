@@ -18,6 +18,7 @@ import { writeLossPlot } from './lossPlot.js';
 import { AdamW } from './optimiser/adamw.js';
 import { WeightAverage } from './optimiser/average.js';
 import type { TrainOptions } from './options.js';
+import { PartGraphs } from './partGraphs.js';
 import { trimMetrics } from './runFolder.js';
 import { learningRates, weightDecays } from './schedule.js';
 import { lossOptions } from './stages/options.js';
@@ -61,7 +62,8 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
   const used = new Set<string>();
   const learned = () => withImages(images, used);
   const { config, parameters } = model;
-  const gradients = gradientOptions(options, config);
+  const graphs = new PartGraphs((message) => context.emit({ kind: 'warning', message }));
+  const gradients = { ...gradientOptions(options, config), runner: graphs };
   const trained = trainedNames(config, options);
   const optimiser = new AdamW(parameters, {
     betas: options.betas as [number, number],
@@ -183,6 +185,7 @@ export async function startRun(request: RunRequest, context: JobContext): Promis
     dispose: () => {
       optimiser.dispose();
       average?.dispose();
+      graphs.dispose();
       model.dispose();
     },
   };

@@ -111,14 +111,22 @@ async function sumGradients({ step, cursor }: Progress, parts: TrainerParts) {
   for (let k = 0; k < accumulate; k++) {
     const batch = await parts.batch(batches.at(-1)?.cursor ?? cursor);
     batches.push(batch);
-    const random = parts.random.split(k === 0 ? `prompts/${step}` : `prompts/${step}/${k}`);
     let own: StageLoss['parts'] = {};
     const loss = () => {
-      const named = parts.loss(batch, random);
+      const named = parts.loss(
+        batch,
+        parts.random.split(k === 0 ? `prompts/${step}` : `prompts/${step}/${k}`),
+      );
       own = named.parts;
       return named.total;
     };
-    const result = gradientsOf(parts.parameters, parts.trained, loss, parts.gradients);
+    const compute = () => gradientsOf(parts.parameters, parts.trained, loss, parts.gradients);
+    let result = compute();
+    // What was met for the first time ran in another way: again, so that all steps are alike and a resumed run is the same.
+    if ((await parts.gradients?.runner?.ready()) === true) {
+      tf.dispose([...result.grads.values()]);
+      result = compute();
+    }
     total += result.loss / accumulate;
     for (const [name, value] of Object.entries(own)) detail[name] = (detail[name] ?? 0) + value / accumulate;
     for (const [name, gradient] of result.grads) addTo(grads, name, gradient);

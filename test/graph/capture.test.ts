@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { capture, graphOf, layoutOf, type Value } from '../../src/graph/capture.js';
+import { capture, graphOf } from '../../src/graph/capture.js';
 import { compiled } from '../../src/graph/compiled.js';
 import { affine, gradientsApart, isNative, layerNorm, product, tf } from '../../src/tf/index.js';
 
@@ -24,9 +24,9 @@ async function both(
   examples: Record<string, tf.Tensor>,
   others: Record<string, tf.Tensor>,
 ) {
-  const run = await compiled(f, examples);
-  if (run === undefined) throw new Error('no graph was made');
-  const [graph, plain] = [run(others), tf.tidy(() => f(others))];
+  const made = await compiled(f, examples);
+  if (made === undefined) throw new Error('no graph was made');
+  const [graph, plain] = [made.run(others), tf.tidy(() => f(others))];
   mine.push(...Object.values(graph), ...Object.values(plain));
   return { graph, plain };
 }
@@ -54,9 +54,9 @@ described('a graph of operations as TensorFlow executed them', () => {
   test('holds gradients', async () => {
     const f = ({ x, w, dy }: Readonly<Record<string, tf.Tensor>>) => {
       const grads = gradientsApart(
-        () => affine(x as tf.Tensor, w as tf.Tensor2D).square(),
-        [x as tf.Tensor, w as tf.Tensor],
-        dy as tf.Tensor,
+        () => [affine(x as tf.Tensor, w as tf.Tensor2D).square()],
+        () => [x as tf.Tensor, w as tf.Tensor],
+        () => [dy as tf.Tensor],
       );
       return { x: grads[0] as tf.Tensor, w: grads[1] as tf.Tensor };
     };
@@ -76,24 +76,61 @@ described('a graph of operations as TensorFlow executed them', () => {
       expect(far(graph[name] as tf.Tensor, plain[name] as tf.Tensor)).toBe(0);
   });
 
+  test('two inputs of one tensor stay two', async () => {
+    const x = normal(3);
+    const f = ({ a, b }: Readonly<Record<string, tf.Tensor>>) => ({
+      y: (a as tf.Tensor).sub(b as tf.Tensor),
+    });
+    const { graph, plain } = await both(f, { a: x, b: x }, { a: x, b: normal(3) });
+    expect(far(graph['y'] as tf.Tensor, plain['y'] as tf.Tensor)).toBe(0);
+  });
+
   test('what it cannot hold is refused, and the backend is as before', () => {
     const [x, foreign] = [normal(2), normal(2)];
-    const whole = (f: () => tf.Tensor) =>
-      capture([x], ({ operations, inputs, valueFor }) =>
-        graphOf(operations, { x: inputs[0] as Value }, { y: valueFor(f()) }),
-      );
-    expect(() => whole(() => x.add(foreign))).toThrow(/a tensor \[2\] is used that is no input/);
-    expect(() => whole(() => x.add(x.sum().dataSync()[0] as number))).toThrow(/is read on the host/);
+    const whole = (f: (x: tf.Tensor) => tf.Tensor) =>
+      capture((own) => {
+        const input = own.input(x);
+        const y = own.valueFor(f(input));
+        return graphOf(own.operations, { x: own.valueFor(input) }, { y });
+      });
+    expect(() => whole((own) => own.add(foreign))).toThrow(/a tensor \[2\] is used that is no input/);
+    expect(() => whole((own) => own.add(own.sum().dataSync()[0] as number))).toThrow(/is read on the host/);
+    expect(() => whole((own) => own.sum().add(tf.ones([2 ** 20 + 1])))).toThrow(/constant .* is too large/);
     const before = tf.memory().numTensors;
-    expect(whole(() => x.add(1)).graph.nodes.map(({ op }) => op)).toEqual(['Placeholder', 'Const', 'Add']);
+    expect(whole((own) => own.add(1)).graph.nodes.map(({ op }) => op)).toEqual([
+      'Placeholder',
+      'Const',
+      'Add',
+    ]);
     expect(tf.memory().numTensors).toBe(before);
     expect(Object.keys(tf.backend())).not.toContain('executeSingleOutput');
   });
+});
 
-  test('the layout of inputs tells which share their data', () => {
-    const [x, y] = [normal(2), normal(2)];
-    const clone = x.clone();
-    mine.push(clone);
-    expect(layoutOf([x, y, clone]).map(([, , first]) => first)).toEqual([0, 1, 0]);
+described('gradients apart', () => {
+  test('a fault inside leaves no tensors and no tape behind', () => {
+    const x = normal(3);
+    const before = tf.memory().numTensors;
+    const fault = () =>
+      tf.tidy(() =>
+        gradientsApart(
+          () => {
+            x.square().exp();
+            throw new Error('half way');
+          },
+          () => [x],
+          () => [],
+        ),
+      );
+    expect(fault).toThrow('half way');
+    expect(tf.memory().numTensors).toBe(before);
+    const slope = tf.grad((y: tf.Tensor) => y.square())(x);
+    mine.push(slope);
+    expect(
+      far(
+        slope,
+        tf.tidy(() => x.mul(2)),
+      ),
+    ).toBe(0);
   });
 });

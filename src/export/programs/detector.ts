@@ -42,7 +42,7 @@ export function detectorProgram(model: CellSam): Program {
       const output = isDense
         ? model.detect({
             detectorTokens,
-            stem: { tokens: detectorTokens, stride4: inputs['detector_stride4'] as tf.Tensor4D },
+            stride4: inputs['detector_stride4'] as tf.Tensor4D,
           })
         : model.detect({ detectorTokens }, paddingOf(inputs['content_size'], tokens, side));
       const { boxes, scores } = scoredBoxes(output, side);

@@ -24,7 +24,7 @@ export function encoderProgram(model: CellSam): Program {
       return {
         image_embeddings: encoded.embedding.transpose([0, 3, 1, 2]),
         ...(model.config.layout === 'two' ? {} : { detector_tokens: encoded.detectorTokens }),
-        ...(encoded.stem === undefined ? {} : { detector_stride4: encoded.stem.stride4 }),
+        ...(encoded.stride4 === undefined ? {} : { detector_stride4: encoded.stride4 }),
       };
     },
   };

@@ -2,9 +2,10 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeAtomic, writeFileAtomic } from '../../core/files.js';
 import { maskedCrc32c } from '../../io/crc32c.js';
+import { TYPE_NUMBERS } from '../../tf/index.js';
 import { Message } from '../protobuf.js';
 import type { ConstantTensor } from './graphDef.js';
-import { shapeMessage, TYPE_NUMBER } from './messages.js';
+import { shapeMessage } from './messages.js';
 
 /** Ends every table of TensorFlow's (and LevelDB's) format. */
 const MAGIC = 0xdb4775248b80fb57n;
@@ -49,7 +50,7 @@ const header = (): Message => new Message().int(1, 1).int(2, 0).message(3, new M
 
 /** BundleEntryProto. */
 function entry({ dtype, shape }: ConstantTensor, offset: number, bytes: Uint8Array): Message {
-  const message = new Message().int(1, TYPE_NUMBER[dtype]).message(2, shapeMessage(shape)).int(3, 0);
+  const message = new Message().int(1, TYPE_NUMBERS[dtype]).message(2, shapeMessage(shape)).int(3, 0);
   return message.int(4, offset).int(5, bytes.length).fixed32(6, maskedCrc32c(bytes));
 }
 

@@ -1,16 +1,7 @@
+import { TYPE_NUMBERS } from '../../tf/index.js';
 import { Message } from '../protobuf.js';
 import { type Dim, isSymbolic } from '../trace/symbols.js';
-import type { GraphDefNode, NodeAttribute, Port, Signature, TensorFlowType } from './graphDef.js';
-
-/** tensorflow.DataType. */
-export const TYPE_NUMBER: Readonly<Record<TensorFlowType, number>> = {
-  float32: 1,
-  int32: 3,
-  uint8: 4,
-  string: 7,
-  int64: 9,
-  bool: 10,
-};
+import type { GraphDefNode, NodeAttribute, Port, Signature } from './graphDef.js';
 
 /** Tensors by which TensorFlow restores variables. */
 export interface Saver {
@@ -35,7 +26,7 @@ function attributeMessage(value: NodeAttribute): Message {
   if ('int' in value) return message.int(3, value.int);
   if ('float' in value) return message.float(4, value.float);
   if ('bool' in value) return message.int(5, value.bool ? 1 : 0);
-  if ('type' in value) return message.int(6, TYPE_NUMBER[value.type]);
+  if ('type' in value) return message.int(6, TYPE_NUMBERS[value.type]);
   if ('shape' in value) return message.message(7, shapeMessage(value.shape));
   if ('ints' in value) return message.message(1, new Message().ints(3, value.ints));
   if ('types' in value)
@@ -43,18 +34,18 @@ function attributeMessage(value: NodeAttribute): Message {
       1,
       new Message().ints(
         6,
-        value.types.map((t) => TYPE_NUMBER[t]),
+        value.types.map((t) => TYPE_NUMBERS[t]),
       ),
     );
   const tensor = new Message();
   if ('strings' in value) {
-    tensor.int(1, TYPE_NUMBER.string).message(2, shapeMessage(value.dims));
+    tensor.int(1, TYPE_NUMBERS.string).message(2, shapeMessage(value.dims));
     for (const text of value.strings) tensor.string(8, text);
     return message.message(8, tensor);
   }
   const { dtype, shape, data } = value.tensor;
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  tensor.int(1, TYPE_NUMBER[dtype]).message(2, shapeMessage(shape)).bytes(4, bytes);
+  tensor.int(1, TYPE_NUMBERS[dtype]).message(2, shapeMessage(shape)).bytes(4, bytes);
   return message.message(8, tensor);
 }
 
@@ -72,7 +63,7 @@ export function signatureMessage({ inputs, outputs }: Signature): Message {
 }
 
 const portMessage = ({ tensor, dtype, shape }: Port): Message =>
-  new Message().string(1, tensorName(tensor)).int(2, TYPE_NUMBER[dtype]).message(3, shapeMessage(shape));
+  new Message().string(1, tensorName(tensor)).int(2, TYPE_NUMBERS[dtype]).message(3, shapeMessage(shape));
 
 /** With the number of the output, which the first one may leave out among nodes. */
 export const tensorName = (tensor: string): string => (tensor.includes(':') ? tensor : `${tensor}:0`);

@@ -1,7 +1,8 @@
 import { ExportError } from '../../core/errors.js';
 import { tf } from '../../tf/index.js';
+import { Hooks } from '../hooks.js';
+import { contentsOf, type EngineInternals, engineOf, hollow } from './engine.js';
 import type { ConstantData, ElementType } from './graph.js';
-import { contentsOf, type EngineInternals, engineOf, Hooks, hollow } from './hooks.js';
 import { shapeRules } from './shapes.js';
 
 /** Results of more numbers are not computed in a dry run, also where they follow from constants alone. */

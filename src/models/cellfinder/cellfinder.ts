@@ -1,5 +1,5 @@
 import { tf } from '../../tf/index.js';
-import { recomputedPart } from '../gradientPlan.js';
+import { layerPart, recomputedPart } from '../gradientPlan.js';
 import { groupNorm, linear, mlpHead, norm, project } from '../linear.js';
 import type { CellFinderConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
@@ -80,15 +80,12 @@ export function detectorMemory(
     const positions = embedPositions(padding, transformer, config);
     const axes = axesOf(config);
     let encoded: tf.Tensor4D = projected;
+    const encoderName = nameOf('encoder', config);
     for (let i = 0; i < config.encLayers; i++) {
       const layer = transformer.scope(`encoder_layers.${i}`);
       const inputs = [encoded, padding, ...listed(positions, axes)];
-      encoded = recomputedPart(
-        inputs,
-        layer,
-        ([x, mask, ...places]) =>
-          encoderLayer(x as tf.Tensor4D, mask as tf.Tensor3D, named(places, axes), layer, config),
-        `encoder layer ${JSON.stringify(config)}`,
+      encoded = layerPart(encoderName, inputs, layer, ([x, mask, ...places], own) =>
+        encoderLayer(x as tf.Tensor4D, mask as tf.Tensor3D, named(places, axes), own, config),
       );
     }
     return { projected, encoded: encoded === projected ? projected.clone() : encoded };
@@ -115,6 +112,10 @@ export function queriesFrom(
     };
   });
 }
+
+/** All layers of one kind compute the same, but for their weights. */
+const nameOf = (kind: 'encoder' | 'decoder', config: CellFinderConfig): string =>
+  `CellFinder's ${kind} layer ${JSON.stringify(config)}`;
 
 function encoderLayer(
   x: tf.Tensor4D,
@@ -198,23 +199,20 @@ function decode(
       ? { ...positions, ...averagedKeys(memory, positions.row, positions.column) }
       : positions;
   const layers: tf.Tensor[] = [];
+  const decoderName = nameOf('decoder', config);
   for (let i = 0; i < config.decLayers; i++) {
     const layer = weights.scope(`decoder_layers.${i}`);
     const inputs = [t, memory, padding, ...listed(keys, axes), ...listed(position, ownAxes)];
-    t = recomputedPart(
-      inputs,
-      layer,
-      ([x, tokens, mask, ...places]) =>
-        decoderLayer(
-          x as tf.Tensor,
-          tokens as tf.Tensor4D,
-          mask as tf.Tensor3D,
-          named(places.slice(0, axes.length), axes),
-          named(places.slice(axes.length), ownAxes),
-          layer,
-          config,
-        ),
-      `decoder layer ${JSON.stringify(config)}`,
+    t = layerPart(decoderName, inputs, layer, ([x, tokens, mask, ...places], own) =>
+      decoderLayer(
+        x as tf.Tensor,
+        tokens as tf.Tensor4D,
+        mask as tf.Tensor3D,
+        named(places.slice(0, axes.length), axes),
+        named(places.slice(axes.length), ownAxes),
+        own,
+        config,
+      ),
     );
     layers.push(t);
   }

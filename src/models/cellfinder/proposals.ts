@@ -1,7 +1,6 @@
 import { gelu, tf } from '../../tf/index.js';
 import { groupNorm, linear, norm } from '../linear.js';
 import type { Weights } from '../parameters.js';
-import type { StemMaps } from '../sam/stem.js';
 
 export type DenseOutput = {
   readonly kind: 'dense';
@@ -23,12 +22,12 @@ const LOG_SIZE = [-3, 5] as const;
  * size. It shares its weights over all cells and so learns from few images, where learned queries need thousands of
  * steps (compare Tian et al. 2019, FCOS; the option `proposals: dense`).
  *
- * @param tokens `[B, h, w, D]` @param stem the convolutional stem's maps, joined to the tokens' where there are any
+ * @param tokens `[B, h, w, D]` @param stride4 `[B, 2h, 2w, 64]`, the convolutional stem's map, joined to the tokens' if any
  * @param weights below `cellfinder.decode_head.dense`
  */
 export function denseProposals(
   tokens: tf.Tensor4D,
-  stem: StemMaps | undefined,
+  stride4: tf.Tensor4D | undefined,
   weights: Weights,
   stride: number,
 ): DenseOutput {
@@ -40,9 +39,7 @@ export function denseProposals(
       .reshape([batch * height, width, 2, 2, channels])
       .transpose([0, 2, 1, 3, 4])
       .reshape([batch, 2 * height, 2 * width, channels]);
-    const joined = (
-      stem === undefined ? fine : fine.add(linear(stem.stride4, weights, 'side'))
-    ) as tf.Tensor4D;
+    const joined = (stride4 === undefined ? fine : fine.add(linear(stride4, weights, 'side'))) as tf.Tensor4D;
     const mixed = tf
       .conv2d(joined, weights.get('conv.weight') as tf.Tensor4D, 1, 'same')
       .add(weights.get('conv.bias')) as tf.Tensor4D;

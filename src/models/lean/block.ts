@@ -32,16 +32,16 @@ export function leanBlock(x: tf.Tensor4D, weights: Weights, config: VitConfig, w
   const grid = windowGrid(batch, height, width, window);
   const half = halves(weights, config, grid, plan?.linear ?? product);
   const isMoving = plan !== undefined && !plan.constants.has(x);
-  if (plan === undefined || (plan.weights.size === 0 && !isMoving)) {
+  if (plan === undefined || (plan.names.size === 0 && !isMoving)) {
     const y = noTape(() => tf.tidy(() => half.forward(x, half.tables()).y.reshape(x.shape))) as tf.Tensor4D;
     plan?.constants.add(y);
     return y;
   }
   const tables = half.tables(); // on the tape: TensorFlow.js takes the gradient of the small tables
   const inputs: Record<string, tf.Tensor> = isMoving ? { x } : {};
-  for (const [name, weight] of plan.weights) if (!name.startsWith('attn.rel_pos')) inputs[name] = weight;
-  if (tables !== undefined && plan.weights.has('attn.rel_pos_h')) inputs['rows'] = tables.rows;
-  if (tables !== undefined && plan.weights.has('attn.rel_pos_w')) inputs['columns'] = tables.columns;
+  for (const name of plan.names) if (!name.startsWith('attn.rel_pos')) inputs[name] = weights.get(name);
+  if (tables !== undefined && plan.names.has('attn.rel_pos_h')) inputs['rows'] = tables.rows;
+  if (tables !== undefined && plan.names.has('attn.rel_pos_w')) inputs['columns'] = tables.columns;
   return jointOp(
     inputs,
     (save) =>

@@ -1,21 +1,22 @@
 import { gelu, noTape, tf } from '../../tf/index.js';
-import { isLean, recomputedPart } from '../gradientPlan.js';
+import { isLean, layerPart } from '../gradientPlan.js';
 import { leanBlock } from '../lean/block.js';
 import { linear, norm } from '../linear.js';
 import type { VitConfig } from '../options.js';
 import type { Weights } from '../parameters.js';
 import { addScoped, convSpecs, linearSpecs, normSpecs, type WeightSpecs, ZERO } from '../specs.js';
 import { gridAttention } from './attention.js';
-import { convStem, convStemSpecs, type StemMaps } from './stem.js';
+import { convStem, convStemSpecs } from './stem.js';
 
 /** Channel norms of the neck, the prompt encoder and the mask decoder (Kirillov et al. 2023). */
 export const CHANNEL_NORM_EPS = 1e-6;
 
-/** What the ViT gives: tokens before the neck, and the stem's finer maps where there is a convolutional stem. */
+/** What the ViT gives: tokens before the neck, and a finer map where there is a convolutional stem. */
 export interface Tokens {
   /** `[B, h, w, D]`. */
   readonly tokens: tf.Tensor4D;
-  readonly stem?: StemMaps;
+  /** `[B, 2h, 2w, 64]`. */
+  readonly stride4?: tf.Tensor4D;
 }
 
 /**
@@ -31,7 +32,9 @@ export function vitTokens(
   config: VitConfig,
   observe?: (index: number, x: tf.Tensor4D) => void,
 ): Tokens {
-  const { x: embedded, stem } = withoutTapeIfFrozen(weights, () => embed(images, weights, config, observe));
+  const { tokens: embedded, ...finer } = withoutTapeIfFrozen(weights, () =>
+    embed(images, weights, config, observe),
+  );
   let x = embedded;
   for (let i = 0; i < config.depth; i++) {
     const input = x;
@@ -44,7 +47,7 @@ export function vitTokens(
     observe?.(i, x);
     input.dispose();
   }
-  return stem === undefined ? { tokens: x } : { tokens: x, stem };
+  return { tokens: x, ...finer };
 }
 
 /** Patches or stem, and absolute positions. */
@@ -53,37 +56,39 @@ function embed(
   weights: Weights,
   config: VitConfig,
   observe?: (index: number, x: tf.Tensor4D) => void,
-): { x: tf.Tensor4D; stem?: StemMaps } {
+): Tokens {
   const stem = config.stem === 'conv' ? convStem(images, weights.scope('stem')) : undefined;
   const plain = stem?.tokens ?? patchEmbed(images, weights.scope('patch_embed'), config.patchSize);
   observe?.(-1, plain);
-  if (!config.useAbsPos) return { x: plain, ...(stem === undefined ? {} : { stem }) };
-  const x = tf.tidy(() =>
+  const finer = stem === undefined ? {} : { stride4: stem.stride4 };
+  if (!config.useAbsPos) return { tokens: plain, ...finer };
+  const tokens = tf.tidy(() =>
     plain.add(resamplePositions(weights.get('pos_embed') as tf.Tensor4D, plain.shape[1], plain.shape[2])),
   ) as tf.Tensor4D;
-  if (stem !== undefined) return { x, stem };
   plain.dispose();
-  return { x };
+  return { tokens, ...finer };
 }
 
+/** What the ViT gives as a list, and back. */
+export const listedTokens = ({ tokens, stride4 }: Tokens): tf.Tensor[] =>
+  stride4 === undefined ? [tokens] : [tokens, stride4];
+export const tokensFrom = ([tokens, stride4]: tf.Tensor[]): Tokens => ({
+  tokens: tokens as tf.Tensor4D,
+  ...(stride4 === undefined ? {} : { stride4: stride4 as tf.Tensor4D }),
+});
+
 /** Runs the embedding outside of the tape, and notes it as constant, when no weight below the blocks is trained. */
-function withoutTapeIfFrozen<T extends { x: tf.Tensor4D; stem?: StemMaps }>(weights: Weights, f: () => T): T {
+function withoutTapeIfFrozen(weights: Weights, f: () => Tokens): Tokens {
   const plan = weights.plan?.();
-  if (plan === undefined || [...plan.weights.keys()].some((name) => !/^(blocks|neck)\./.test(name)))
-    return f();
-  let result: T | undefined;
-  noTape(() => {
-    result = f();
-    return [result.x, ...Object.values(result.stem ?? {})] as tf.Tensor[];
-  });
-  const made = result as unknown as T;
-  for (const y of [made.x, ...Object.values(made.stem ?? {})]) plan.constants.add(y);
+  if (plan === undefined || [...plan.names].some((name) => !/^(blocks|neck)\./.test(name))) return f();
+  const made = tokensFrom(noTape(() => listedTokens(f())));
+  for (const y of listedTokens(made)) plan.constants.add(y);
   return made;
 }
 
 /** Reduces tokens to the image embedding: 1x1 and 3x3 convolution, each followed by a channel norm: `[B, h, w, C]`. */
 export function neck(tokens: tf.Tensor4D, weights: Weights): tf.Tensor4D {
-  return recomputedPart([tokens], weights, ([x]) => plainNeck(x as tf.Tensor4D, weights));
+  return layerPart('neck', [tokens], weights, ([x], own) => plainNeck(x as tf.Tensor4D, own));
 }
 
 function plainNeck(tokens: tf.Tensor4D, weights: Weights): tf.Tensor4D {

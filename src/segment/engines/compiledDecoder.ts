@@ -1,4 +1,3 @@
-import { layoutOf } from '../../graph/capture.js';
 import { compiled } from '../../graph/compiled.js';
 import type { Runnable } from '../../graph/runnable.js';
 import type { CellSam } from '../../models/cellsam.js';
@@ -12,8 +11,8 @@ const PROMPTS = { from: 11, to: 16 } as const;
 
 type Tensors = Record<string, tf.Tensor>;
 
-/** Graphs by the layout of what they take. They hold no weights, so that all models and engines share them. */
-const graphs = new Map<string, Promise<Runnable['run'] | undefined>>();
+/** Graphs by the shapes of what they take. They hold no weights, so that all models and engines share them. */
+const graphs = new Map<string, Promise<Runnable | undefined>>();
 
 /**
  * `maskDecoderForMany` as one graph of TensorFlow's, in two thirds of the time (`npm run bench -- segment`). It is made when it
@@ -33,10 +32,10 @@ export async function decodeCompiled(
   const filled = filledUp(sparse);
   try {
     const inputs: Tensors = { ...decoderWeights(model), ...tensorsOf(shared), sparse: filled };
-    const run = await graphFor(model, shared, inputs);
-    if (run === undefined) return undefined;
+    const graph = await graphFor(model, shared, inputs);
+    if (graph === undefined) return undefined;
     return tf.tidy(() => {
-      const { masks, iou } = run(inputs) as { masks: tf.Tensor4D; iou: tf.Tensor2D };
+      const { masks, iou } = graph.run(inputs) as { masks: tf.Tensor4D; iou: tf.Tensor2D };
       return n === PROMPTS.to ? { masks, iou } : { masks: masks.slice(0, n), iou: iou.slice(0, n) };
     });
   } finally {
@@ -44,19 +43,17 @@ export async function decodeCompiled(
   }
 }
 
-function graphFor(
-  { config }: CellSam,
-  shared: SharedImage,
-  inputs: Tensors,
-): Promise<Runnable['run'] | undefined> {
-  const key = JSON.stringify([config.maskDecoder, Object.keys(inputs), layoutOf(Object.values(inputs))]);
+function graphFor({ config }: CellSam, shared: SharedImage, inputs: Tensors): Promise<Runnable | undefined> {
+  const { height, width } = shared;
+  const shapes = Object.entries(inputs).map(([name, { shape }]) => [name, shape]);
+  const key = JSON.stringify([config.maskDecoder, height, width, shapes]);
   const known = graphs.get(key);
   if (known !== undefined) return known;
   const made = compiled((given) => {
     const own = mapped(shared, 'shared', (_, place) => given[place] as tf.Tensor);
     const weights = weightsOf((name) => given[name]);
     return maskDecoderForMany(own, given['sparse'] as tf.Tensor3D, weights, config.maskDecoder);
-  }, inputs);
+  }, inputs).catch(() => undefined); // its operations one by one do as well
   graphs.set(key, made);
   return made;
 }

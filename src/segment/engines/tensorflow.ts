@@ -78,7 +78,7 @@ export class TensorFlowEngine implements Engine {
       return embedding;
     };
     const free = () => {
-      tf.dispose([detector.detectorTokens, ...Object.values(detector.stem ?? {})]);
+      tf.dispose([detector.detectorTokens, detector.stride4 ?? []]);
       embedding?.dispose();
     };
     return { batch, detector, masks, free, shared: [] };

@@ -1,34 +1,19 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import { type KernelAttribute, nativeBackend } from '../internals.js';
 
 /** TensorFlow's numbers of the element types. */
-const TYPES = { float32: 1, int32: 3, uint8: 4, string: 7, int64: 9, bool: 10 } as const;
+export const TYPE_NUMBERS = { float32: 1, int32: 3, uint8: 4, string: 7, int64: 9, bool: 10 } as const;
 
-interface NativeBackend {
-  readonly binding: Readonly<Record<string, number>>;
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly Attribute[],
-    inputs: readonly tf.Tensor[],
-    outputs: number,
-  ): tf.Tensor[];
-}
-
-export interface Attribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: unknown;
-}
-
-const native = (): NativeBackend => tf.backend() as unknown as NativeBackend;
-const attribute = (name: string, kind: string, value: unknown): Attribute => ({
+const attribute = (name: string, kind: string, value: unknown): KernelAttribute => ({
   name,
-  type: native().binding[kind] as number,
+  type: nativeBackend().binding[kind] as number,
   value,
 });
 
 /** Builders of kernel attributes. */
 export const attributes = {
-  type: (name: string, type: keyof typeof TYPES) => attribute(name, 'TF_ATTR_TYPE', TYPES[type]),
+  type: (name: string, type: keyof typeof TYPE_NUMBERS) =>
+    attribute(name, 'TF_ATTR_TYPE', TYPE_NUMBERS[type]),
   bool: (name: string, value: boolean) => attribute(name, 'TF_ATTR_BOOL', value),
   int: (name: string, value: number | readonly number[]) => attribute(name, 'TF_ATTR_INT', value),
   float: (name: string, value: number) => attribute(name, 'TF_ATTR_FLOAT', value),
@@ -39,9 +24,9 @@ export const attributes = {
 /** Runs one of TensorFlow's kernels by its name; works on the native backend only and is not taped. */
 export function kernel(
   name: string,
-  attributeList: readonly Attribute[],
+  attributeList: readonly KernelAttribute[],
   inputs: readonly tf.Tensor[],
   outputs: number,
 ): tf.Tensor[] {
-  return native().executeMultipleOutputs(name, attributeList, inputs, outputs);
+  return nativeBackend().executeMultipleOutputs(name, attributeList, inputs, outputs) as tf.Tensor[];
 }

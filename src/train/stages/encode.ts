@@ -1,5 +1,7 @@
 import type { CellSam, DetectorInputs } from '../../models/cellsam.js';
-import { neck, type Tokens, vitTokens } from '../../models/sam/imageEncoder.js';
+import { runPart } from '../../models/gradientPlan.js';
+import type { Weights } from '../../models/parameters.js';
+import { listedTokens, neck, type Tokens, tokensFrom, vitTokens } from '../../models/sam/imageEncoder.js';
 import { noTape, type tf } from '../../tf/index.js';
 import type { Stage } from './stage.js';
 
@@ -24,41 +26,30 @@ export function encodeForStage(
   isTrained: (pattern: RegExp) => boolean,
 ): StageInputs {
   const { config } = model;
+  const name = `ViT ${JSON.stringify(config.vit)}`;
+  const plan = model.parameters.plan();
+  plan?.constants.add(images);
   const vit = (which: 'mask' | 'detector'): Tokens => {
     const isOwn = which === 'detector' && config.layout === 'two';
     const weights = isOwn ? model.detectorEncoder : model.imageEncoder;
     const pattern = isOwn
       ? /^cellfinder\.decode_head\.backbone\./
       : new RegExp(`^${config.maskBranch}\\.image_encoder\\.(?!neck\\.)`);
-    const compute = () => vitTokens(images, weights, config.vit);
-    return isTrained(pattern) ? compute() : untaped(compute);
+    const compute = (x: tf.Tensor4D, own: Weights) => listedTokens(vitTokens(x, own, config.vit));
+    if (!isTrained(pattern)) {
+      const made = noTape(() => compute(images, weights));
+      for (const y of made) plan?.constants.add(y);
+      return tokensFrom(made);
+    }
+    return tokensFrom(runPart(name, [images], weights, ([x], own) => compute(x as tf.Tensor4D, own)));
   };
   const mask = stage === 'detector' ? undefined : vit('mask');
   const embedding = mask === undefined ? undefined : neck(mask.tokens, model.imageEncoder.scope('neck'));
   let own: Tokens | undefined;
   if (stage !== 'masks') own = mask !== undefined && config.layout === 'shared' ? mask : vit('detector');
+  const { tokens: detectorTokens, ...finer } = own ?? {};
   return {
     ...(embedding === undefined ? {} : { embedding }),
-    ...(own === undefined
-      ? {}
-      : {
-          detector: {
-            detectorTokens: own.tokens,
-            ...(own.stem === undefined ? {} : { stem: own.stem }),
-          },
-        }),
+    ...(detectorTokens === undefined ? {} : { detector: { detectorTokens, ...finer } }),
   };
-}
-
-function untaped(compute: () => Tokens): Tokens {
-  let names: string[] | undefined;
-  const tensors = noTape(() => {
-    const { tokens, stem } = compute();
-    names = stem === undefined ? undefined : Object.keys(stem);
-    return [tokens, ...(stem === undefined ? [] : Object.values(stem as Record<string, tf.Tensor4D>))];
-  });
-  const tokens = tensors[0] as tf.Tensor4D;
-  if (names === undefined) return { tokens };
-  const stem = Object.fromEntries(names.map((name, i) => [name, tensors[i + 1]]));
-  return { tokens, stem: stem as unknown as NonNullable<Tokens['stem']> };
 }

@@ -19,7 +19,7 @@ export type PromptedMasks = {
 const MAX_STREAM = 2 ** 21;
 
 /**
- * Masks of the prompts of all images. With recomputation the decoder runs on a few prompts at a time and keeps nothing of
+ * Masks of the prompts of all images. In lean plans the decoder runs on a few prompts at a time and keeps nothing of
  * them; every image's tokens are then shared by its prompts. Without it one pass serves all.
  *
  * @param embedding `[B, h, w, C]`
@@ -31,7 +31,7 @@ export function promptedMasks(
 ): PromptedMasks {
   return tf.tidy(() => {
     const plan = model.parameters.plan();
-    if (plan === undefined) return inOnePass(model, embedding, prompts);
+    if (plan?.isLean !== true) return inOnePass(model, embedding, prompts);
     const [, h, w, c] = embedding.shape;
     const step = Math.max(1, Math.floor(MAX_STREAM / (h * w * c)));
     const parts: PromptedMasks[] = [];
