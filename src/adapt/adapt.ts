@@ -28,6 +28,9 @@ const LEAST_OBJECTS = 4;
 /** What comes after learning, the report and the file: a share of the budget, and seconds that it always takes. */
 const LATE = { share: 0.03, seconds: 3 };
 
+/** There is not enough to learn from and to test on. */
+export class TooFewObjects extends DataError {}
+
 export interface AdaptOutcome {
   readonly decision: Decision;
   readonly gain: Gain;
@@ -49,7 +52,7 @@ export interface AdaptOutcome {
  * for all rounds together by the boxes found, one threshold by the masks. Choosing for each round on the others would be free
  * of flattery, but few images lead astray: it refused what helped (docs/adapt.md).
  *
- * @throws DataError when there are too few objects to learn from and to test on
+ * @throws TooFewObjects to learn from and to test on
  */
 export async function adapt(request: AdaptRequest, context: JobContext): Promise<AdaptOutcome> {
   const graphs = new PartGraphs((message) => context.emit({ kind: 'warning', message }));
@@ -67,7 +70,7 @@ async function adaptWith(request: RoundRequest, context: JobContext): Promise<Ad
   const random = new Random(options.seed).split('adapt');
   const folds = foldsOf(fields, options.folds, random.split('folds'));
   if (folds.length < 2) {
-    throw new DataError('only one image has annotated cells, and they cannot be divided into two parts', {
+    throw new TooFewObjects('only one image has annotated cells, and they cannot be divided into two parts', {
       fix: 'annotate a second image, or cells in both halves of this one',
     });
   }
@@ -169,7 +172,7 @@ function requireObjects(fields: AdaptRequest['fields']): void {
   const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
   if (objects >= LEAST_OBJECTS) return;
   const [images, cells] = [fields.length === 1 ? 'image' : 'images', objects === 1 ? 'cell' : 'cells'];
-  throw new DataError(
+  throw new TooFewObjects(
     `${fields.length} ${images} with ${objects} annotated ${cells}: at least ${LEAST_OBJECTS} are needed, some to learn from and some to test on`,
     { fix: 'annotate a few more cells; five images with some tens of cells are a good beginning' },
   );

@@ -1,14 +1,14 @@
 import { throwIfAborted } from '../core/errors.js';
 import { Random } from '../core/random.js';
 import { type PixelScale, toBatch } from '../data/batches.js';
-import { f1 } from '../evaluate/metrics/metrics.js';
+import { boxCounts } from '../evaluate/metrics/boxCounts.js';
+import { type Counts, f1 } from '../evaluate/metrics/metrics.js';
 import { takeBoxes } from '../image/boxes.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Detection } from '../models/types.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
 import { boxThreshold, type Thresholds } from '../segment/thresholds.js';
 import type { AnnotatedField } from './annotated.js';
-import { boxCounts } from './score.js';
 import { type FixedView, fixedViews } from './views.js';
 
 /** Tiles that the network sees at once. */
@@ -72,8 +72,6 @@ export async function detectionScores(
   }
   return counts.map((own) => [...own.values()].map(f1));
 }
-
-type Counts = ReturnType<typeof boxCounts>;
 
 function above({ boxes, scores }: Detection, thresholds: Thresholds, isDynamic: boolean) {
   const limit = isDynamic ? boxThreshold(scores, thresholds) : thresholds.box;

@@ -13,8 +13,8 @@ export interface CacheLimits {
 }
 
 /**
- * Features of views, bounded in memory and on disk. What does not fit in memory lies in files, what does not fit there is
- * computed again; either way the numbers are the same.
+ * Features of views, bounded in memory and on disk. With a folder they stay for the next time; what does not fit in either
+ * place is computed again. In every case the numbers are the same.
  */
 export class FeatureCache {
   readonly #limits: CacheLimits;
@@ -26,7 +26,7 @@ export class FeatureCache {
   computed = 0;
 
   /**
-   * @param folder where files go, one for each model and boundary; memory only when absent
+   * @param folder where files go, one for each model; memory only when absent
    */
   constructor(limits: CacheLimits, folder?: string) {
     this.#limits = limits;
@@ -36,7 +36,8 @@ export class FeatureCache {
   /**
    * Features of several views as one batch; the caller owns the tensors.
    *
-   * @param compute makes the features of the views that are not kept, in the order of the indices it is given
+   * @param keys each of a view and the boundary behind which its features lie
+   * @param compute makes the features of the view at an index; asked for those that are not kept
    */
   async batch(keys: readonly string[], compute: (index: number) => ViewFeatures): Promise<ViewFeatures> {
     const found: Kept[] = [];
@@ -75,7 +76,7 @@ export class FeatureCache {
   }
 
   async #write(key: string, kept: Kept): Promise<void> {
-    if (this.#folder === undefined || this.#memory.has(key)) return;
+    if (this.#folder === undefined) return;
     await mkdir(this.#folder, { recursive: true });
     this.#diskBytes ??= await folderBytes(this.#folder);
     const bytes = encode(kept);

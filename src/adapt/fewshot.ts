@@ -1,10 +1,10 @@
-import { DataError, reason, throwIfAborted } from '../core/errors.js';
+import { reason, throwIfAborted } from '../core/errors.js';
 import { type JobContext, silent } from '../core/events.js';
 import { Random } from '../core/random.js';
 import { type Interval, meanWithInterval } from '../evaluate/bootstrap.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Thresholds } from '../segment/thresholds.js';
-import { type AdaptOutcome, adapt } from './adapt.js';
+import { type AdaptOutcome, adapt, TooFewObjects } from './adapt.js';
 import { type AnnotatedField, withoutMasks } from './annotated.js';
 import { partsToTrain } from './chooseParts.js';
 import type { FeatureCache } from './featureCache.js';
@@ -191,8 +191,8 @@ async function adaptTo(
     const adapted = { model, thresholds, fields, options, cache: request.cache(), known };
     return { outcome: await adapt(adapted, { ...context, emit: silent }), parts, why: '' };
   } catch (thrown) {
-    if (!(thrown instanceof DataError)) throw thrown;
-    return { parts, why: reason(thrown) }; // too little to learn from: the model stays as it is
+    if (!(thrown instanceof TooFewObjects)) throw thrown;
+    return { parts, why: reason(thrown) }; // the model stays as it is
   }
 }
 

@@ -99,7 +99,7 @@ export async function learn(request: LearnRequest): Promise<Learnt> {
     release();
     if (boundary !== undefined) {
       held = await request.cache.batch(
-        chosen.map((view) => view.key),
+        chosen.map((view) => `${boundary.masks}-${boundary.detector}-${view.key}`),
         (i) => {
           const { images } = toBatch([chosen[i] as FixedView], scale);
           return tf.tidy(() => featuresOf(model, tf.tensor4d(images, [1, side, side, 3]), boundary));

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../core/files.js';
+import { readTextIfThere, writeFileAtomic } from '../core/files.js';
 import type { FewshotRun, RunStore } from './fewshot.js';
 
 /**
@@ -13,7 +12,7 @@ export function runStore(folder: string, key: string): RunStore {
     join(folder, `${key}-${shots}-images-seed-${seed + 1}.json`);
   return {
     find: async (shots, seed) => {
-      const text = await readFile(pathOf(shots, seed), 'utf8').catch(() => undefined);
+      const text = await readTextIfThere(pathOf(shots, seed));
       return text === undefined ? undefined : (JSON.parse(text) as FewshotRun);
     },
     keep: (run) => writeFileAtomic(pathOf(run.shots, run.seed), `${JSON.stringify(run, null, 2)}\n`),

@@ -1,20 +1,18 @@
 import { throwIfAborted } from '../core/errors.js';
+import { boxCounts } from '../evaluate/metrics/boxCounts.js';
 import { type Counts, countsAtHalf, f1 } from '../evaluate/metrics/metrics.js';
 import { RecordedEngine } from '../evaluate/recordedEngine.js';
 import { annotated } from '../evaluate/scoreFields.js';
-import { boxIouTable, scaleBoxes } from '../image/boxes.js';
+import { scaleBoxes } from '../image/boxes.js';
 import { boxesOf, relabel } from '../image/labels.js';
 import { resize } from '../image/resize.js';
-import type { Boxes } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import type { Cells } from '../segment/cells.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
+import { SMALLEST_CELL } from '../segment/options.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { AnnotatedField } from './annotated.js';
-
-/** Smallest cell in px, as `segment` has it. */
-const MIN_SIZE = 25;
 
 export interface AdaptScore extends Counts {
   readonly id: string;
@@ -40,7 +38,7 @@ export async function scoreAll(
       const { image } = annotated(field);
       for (const [i, thresholds] of settings.entries()) {
         throwIfAborted(signal);
-        const segmenter = new CellSegmenter(model, { minSize: MIN_SIZE }, thresholds, engine);
+        const segmenter = new CellSegmenter(model, { minSize: SMALLEST_CELL }, thresholds, engine);
         const counts = countCells(field, await segmenter.segment(image));
         scores[i]?.push({ id: field.id, ...counts, f1: f1(counts) });
       }
@@ -109,22 +107,6 @@ export function resizedField(field: AnnotatedField, size: number): AnnotatedFiel
 function countCells(field: AnnotatedField, cells: Cells): Counts {
   if (field.boxesOnly === undefined) return countsAtHalf(field.labels, cells.labels);
   return boxCounts(field.boxesOnly, cells.boxes);
-}
-
-/** Boxes matched one to one at an IoU of 0.5, the best overlap first. */
-export function boxCounts(truth: Boxes, predicted: Boxes): Counts {
-  const iou = boxIouTable(truth, predicted);
-  const order = [...iou.keys()].filter((k) => (iou[k] as number) >= 0.5);
-  order.sort((a, b) => (iou[b] as number) - (iou[a] as number));
-  const used = { truth: new Set<number>(), predicted: new Set<number>() };
-  for (const k of order) {
-    const [t, p] = [Math.floor(k / predicted.count), k % predicted.count];
-    if (used.truth.has(t) || used.predicted.has(p)) continue;
-    used.truth.add(t);
-    used.predicted.add(p);
-  }
-  const tp = used.truth.size;
-  return { tp, fp: predicted.count - tp, fn: truth.count - tp };
 }
 
 export const meanOf = (values: readonly number[]): number =>

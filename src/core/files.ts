@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OutputError, reason } from './errors.js';
 
@@ -35,6 +35,20 @@ export async function writeAtomic(path: string, write: (temporary: string) => Pr
   } catch (thrown) {
     await rm(temporary, { force: true, recursive: true });
     throw asOutputError(path, thrown);
+  }
+}
+
+/**
+ * A text file, or undefined where there is none.
+ *
+ * @throws the system's error when there is one that cannot be read
+ */
+export async function readTextIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
   }
 }
 

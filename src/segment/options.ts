@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** Cells of fewer pixels are dropped. */
+export const SMALLEST_CELL = 25;
+
 /** How cells are made from what the model finds. */
 export const segmentOptions = z.strictObject({
   thresholds: z
@@ -7,7 +10,7 @@ export const segmentOptions = z.strictObject({
     .default('model')
     .describe("which thresholds: those stored with the model (else the paper's), or a published set"),
   boxThreshold: z.number().min(0).max(1).optional().describe('replaces the box threshold of the set'),
-  minSize: z.number().int().min(0).default(25).describe('smallest cell in pixels'),
+  minSize: z.number().int().min(0).default(SMALLEST_CELL).describe('smallest cell in pixels'),
   fillHoles: z.boolean().default(true).describe('fill background inside a cell'),
   boundaries: z
     .enum(['keep', 'inner', 'published'])

@@ -1,8 +1,8 @@
-import { mkdir, readFile, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OutputError } from '../core/errors.js';
-import { exists, writeFileAtomic } from '../core/files.js';
+import { exists, readTextIfThere, writeFileAtomic } from '../core/files.js';
 import { lockFolder } from '../core/lock.js';
 
 /** One line of `metrics.jsonl`: a step, or a look at the validation part. */
@@ -52,7 +52,7 @@ export async function trimMetrics(folder: string, step: number, lastLook: number
 
 /** Every whole line of `metrics.jsonl`; a line that was cut off by a kill is left out. */
 export async function readMetrics(folder: string): Promise<MetricLine[]> {
-  const text = await readFile(metricsPath(folder), 'utf8').catch(() => '');
+  const text = (await readTextIfThere(metricsPath(folder))) ?? '';
   return text.split('\n').flatMap((line) => {
     try {
       const parsed = JSON.parse(line) as MetricLine;
@@ -72,7 +72,7 @@ export async function writeStatus(folder: string, status: object): Promise<void>
 
 /** True when a run has done all that its configuration asks for. */
 export async function isFinished(folder: string): Promise<boolean> {
-  const text = await readFile(join(folder, 'status.json'), 'utf8').catch(() => '{}');
+  const text = (await readTextIfThere(join(folder, 'status.json'))) ?? '{}';
   return (JSON.parse(text) as { state?: string }).state === 'done';
 }
 

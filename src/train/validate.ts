@@ -1,13 +1,15 @@
 import { throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { type Annotated, boxSweep, calibrate } from '../evaluate/calibrate.js';
+import { boxCounts } from '../evaluate/metrics/boxCounts.js';
 import { f1, scoreImage } from '../evaluate/metrics/metrics.js';
 import { proposals, segmentWithTrueBoxes } from '../evaluate/parts.js';
-import { boxIou } from '../image/boxes.js';
+import { takeBoxes } from '../image/boxes.js';
 import { boxesOf } from '../image/labels.js';
 import type { Boxes } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/loadCellSam.js';
+import { SMALLEST_CELL } from '../segment/options.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { Stage } from './stages/stage.js';
 
@@ -20,8 +22,6 @@ export interface Validated {
   readonly measure: string;
 }
 
-/** Objects smaller than this in px are dropped in looks. */
-const MIN_SIZE = 20;
 /** Given true boxes nearly every mask passes an IoU of 0.5; only a stricter one tells masks apart. */
 const STRICT_IOU = 0.75;
 
@@ -38,7 +38,7 @@ export async function validate(
   context: JobContext,
 ): Promise<Validated> {
   if (stage === 'detector') return boxF1(model, images, base, context);
-  const found = await calibrate(model, images, boxSweep, { minSize: MIN_SIZE }, context, base);
+  const found = await calibrate(model, images, boxSweep, { minSize: SMALLEST_CELL }, context, base);
   if (stage === 'joint') return { f1: found.f1, thresholds: found.thresholds, measure: 'cells at IoU 0.5' };
   return {
     f1: await maskF1(model, images, context),
@@ -48,7 +48,7 @@ export async function validate(
 }
 
 async function maskF1(model: CellSam, images: readonly Annotated[], { signal }: JobContext): Promise<number> {
-  const segmenter = new CellSegmenter(model, { minSize: MIN_SIZE });
+  const segmenter = new CellSegmenter(model, { minSize: SMALLEST_CELL });
   let sum = 0;
   for (const { image, truth } of images) {
     throwIfAborted(signal);
@@ -74,32 +74,16 @@ async function boxF1(
   const [, values = []] = boxSweep[0] ?? [];
   let best = { f1: -1, box: base.box };
   for (const box of values) {
-    const each = found.map((one) => f1(boxCounts(one.truth, one.boxes, one.scores, box)));
+    const each = found.map(({ truth, boxes, scores }) => f1(boxCounts(truth, above(boxes, scores, box))));
     const mean = each.reduce((a, b) => a + b, 0) / Math.max(1, each.length);
     if (mean > best.f1) best = { f1: mean, box };
   }
   return { f1: best.f1, thresholds: { ...base, box: best.box }, measure: 'boxes at IoU 0.5' };
 }
 
-/** Boxes in falling score each take the free true box of largest IoU, if it is 0.5 or more. */
-export function boxCounts(truth: Boxes, boxes: Boxes, scores: ArrayLike<number>, threshold: number) {
-  const kept = Array.from({ length: boxes.count }, (_, i) => i)
-    .filter((i) => (scores[i] as number) > threshold)
-    .sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
-  const isTaken = new Uint8Array(truth.count);
-  let tp = 0;
-  for (const i of kept) {
-    let at = -1;
-    let largest = 0.5;
-    for (let j = 0; j < truth.count; j++) {
-      const iou = isTaken[j] === 1 ? 0 : boxIou(boxes, i, truth, j);
-      if (iou < largest) continue;
-      largest = iou;
-      at = j;
-    }
-    if (at < 0) continue;
-    isTaken[at] = 1;
-    tp++;
-  }
-  return { tp, fp: kept.length - tp, fn: truth.count - tp };
+function above(boxes: Boxes, scores: ArrayLike<number>, threshold: number): Boxes {
+  const kept = Array.from({ length: boxes.count }, (_, i) => i).filter(
+    (i) => (scores[i] as number) > threshold,
+  );
+  return takeBoxes(boxes, kept);
 }

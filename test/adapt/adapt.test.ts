@@ -8,7 +8,7 @@ import { boundaryOf } from '../../src/adapt/boundary.js';
 import { FeatureCache } from '../../src/adapt/featureCache.js';
 import { foldsOf } from '../../src/adapt/folds.js';
 import { learn } from '../../src/adapt/learn.js';
-import { adaptOptions } from '../../src/adapt/options.js';
+import { type AdaptOptions, adaptOptions } from '../../src/adapt/options.js';
 import { fixedViews } from '../../src/adapt/views.js';
 import { silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
@@ -87,6 +87,17 @@ describe('kept features', () => {
       for (const [i, loss] of run.entries())
         expect(Math.abs(loss - (runs[0]?.[i] as number))).toBeLessThan(1e-4);
     expect(caches.map((cache) => cache.computed)).toEqual([0, 4, 4]);
+  });
+
+  test('stay in a folder for the next time, also where the memory would do', async () => {
+    const trained = model.parameters.names().filter((n) => /decode_head.*score/.test(n));
+    for (const computed of [4, 0]) {
+      const cache = new FeatureCache(memory, join(folder, 'kept'));
+      const own = copyOf(model);
+      await losses(own, trained, true, cache);
+      own.dispose();
+      expect(cache.computed).toBe(computed);
+    }
   });
 
   test('lie behind the last frozen layer, and nowhere when the ViT is trained', () => {
@@ -184,6 +195,16 @@ describe('adapting', () => {
   test('boxes alone train the detector', async () => {
     const outcome = await adapt(request(fields.map(withoutMasks)), { emit: silent });
     expect(outcome.before).toHaveLength(3);
+  });
+
+  test('some images may have masks and others boxes only, with the mask decoder trained too', async () => {
+    const [first, ...others] = fields as [AnnotatedField, ...AnnotatedField[]];
+    const mixed = request([withoutMasks(first), ...others]);
+    for (const seed of [0, 1]) {
+      const own: AdaptOptions = { ...options, parts: ['detector', 'decoder'], seed };
+      const outcome = await adapt({ ...mixed, options: own }, { emit: silent });
+      expect(outcome.before).toHaveLength(3);
+    }
   });
 
   test('too little to learn from is a clear error', async () => {

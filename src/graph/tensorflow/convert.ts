@@ -13,7 +13,7 @@ import { kernels } from './kernels.js';
  * @throws ExportError naming the layer of a kernel that has no mapping
  */
 export function addProgram(
-  { program, graph }: { readonly program: Pick<Program, 'byteInputs'>; readonly graph: Graph },
+  { program, graph }: { readonly program: Program; readonly graph: Graph },
   target: GraphDef,
   prefix: string,
 ): Signature {

@@ -8,7 +8,7 @@ const FEW = 16;
 
 /**
  * Joins runs of one program at several sizes into one graph whose numbers may be symbolic. At least three runs are
- * needed, so that an expression found on two is checked on another; one where no size is symbolic.
+ * needed, so that an expression found on two is checked on another.
  *
  * @throws ExportError naming the first step where the runs part, or the number that follows no simple rule
  */

@@ -9,6 +9,7 @@ import { overlay } from '../../image/draw.js';
 import { writePng } from '../../io/png.js';
 import type { CellSam } from '../../models/cellsam.js';
 import { CellSegmenter } from '../../segment/loadCellSam.js';
+import { SMALLEST_CELL } from '../../segment/options.js';
 import type { StoredThresholds } from '../../weights/modelFile.js';
 import type { Standing } from '../checkpoint.js';
 import type { Stage } from '../stages/stage.js';
@@ -72,7 +73,7 @@ async function drawPreviews(
   thresholds: StoredThresholds,
 ): Promise<Preview[]> {
   if (previews === 0) return [];
-  const segmenter = new CellSegmenter(model, { minSize: 20 }, thresholds);
+  const segmenter = new CellSegmenter(model, { minSize: SMALLEST_CELL }, thresholds);
   const scores = await scoreFields(segmenter, validation.slice(0, previews), { ...context, emit: silent });
   await mkdir(join(folder, 'previews'), { recursive: true });
   const drawn: Preview[] = [];
