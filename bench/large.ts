@@ -13,8 +13,8 @@ import type { PixelImage } from '../src/image/types.js';
 import { TiffWriter } from '../src/io/tiff/write.js';
 import { CellSam } from '../src/models/cellsam.js';
 import { preset } from '../src/models/presets.js';
+import { CellSegmenter } from '../src/segment/cellSegmenter.js';
 import { segmentLarge, type TileSegmenter } from '../src/segment/large.js';
-import { CellSegmenter } from '../src/segment/loadCellSam.js';
 import type { Tile } from '../src/segment/tiles.js';
 
 const side = process.argv.includes('--quick') ? 4000 : 20000;

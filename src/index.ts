@@ -12,5 +12,6 @@ export { check as checkDataset, checkJobOptions } from './jobs/check.js';
 export { evaluate, evaluateJobOptions } from './jobs/evaluate.js';
 export { exportJob as exportModel, exportJobOptions } from './jobs/export.js';
 export { trainJob as train, trainJobOptions } from './jobs/train.js';
+export { CellSegmenter } from './segment/cellSegmenter.js';
 export { Cells } from './segment/cells.js';
-export { CellSegmenter, loadCellSam } from './segment/loadCellSam.js';
+export { loadCellSam } from './segment/loadCellSam.js';

@@ -8,7 +8,7 @@ import { boxIouTable } from '../../src/image/boxes.js';
 import { boxesOf } from '../../src/image/labels.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import type { ModelConfig } from '../../src/models/options.js';
-import { CellSegmenter } from '../../src/segment/loadCellSam.js';
+import { CellSegmenter } from '../../src/segment/cellSegmenter.js';
 import { tf } from '../../src/tf/index.js';
 import { globalNorm, gradientsOf } from '../../src/train/gradients.js';
 import { AdamW } from '../../src/train/optimiser/adamw.js';

@@ -5,20 +5,12 @@ import type { Thresholds } from '../segment/thresholds.js';
 import { tf } from '../tf/index.js';
 import { PartGraphs } from '../train/partGraphs.js';
 import type { Factors } from '../weights/lowRank.js';
+import { bestShare, bestThreshold } from './chooseSchedule.js';
 import { type Decision, decide, type Gain, gainOf } from './decide.js';
 import { type Fold, foldsOf } from './folds.js';
-import {
-  type AdaptRequest,
-  bestShare,
-  bestThreshold,
-  learnFrom,
-  type Round,
-  type RoundRequest,
-  runRound,
-  scoreAfter,
-  scoringLater,
-  thresholdsFor,
-} from './rounds.js';
+import { learnFrom } from './learnFrom.js';
+import type { AdaptRequest, RoundRequest } from './request.js';
+import { type Round, runRound, scoreAfter, scoringLater, thresholdsFor } from './rounds.js';
 import { type AdaptScore, meanOf } from './score.js';
 import { averageWith } from './shrink.js';
 import { type Trained, trainedOf } from './trained.js';

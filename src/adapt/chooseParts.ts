@@ -3,7 +3,7 @@ import { f1AtHalf } from '../evaluate/metrics/metrics.js';
 import { segmentWithTrueBoxes } from '../evaluate/parts.js';
 import { annotated } from '../evaluate/scoreFields.js';
 import type { CellSam } from '../models/cellsam.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { AnnotatedField } from './annotated.js';
 import type { AskedOptions, Part } from './options.js';

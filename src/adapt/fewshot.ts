@@ -10,7 +10,7 @@ import { partsToTrain } from './chooseParts.js';
 import type { FeatureCache } from './featureCache.js';
 import { type Helpful, mostHelpful } from './helpful.js';
 import type { AskedOptions, Part } from './options.js';
-import type { AdaptRequest } from './rounds.js';
+import type { AdaptRequest } from './request.js';
 import { meanOf, scoreAll } from './score.js';
 
 export interface FewshotRequest {

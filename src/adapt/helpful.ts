@@ -4,7 +4,7 @@ import { f1AtHalf } from '../evaluate/metrics/metrics.js';
 import { annotated } from '../evaluate/scoreFields.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { AnnotatedField } from './annotated.js';
 

@@ -15,7 +15,9 @@ import { lossFrom, stageLoss } from '../train/stages/stage.js';
 import { type Hook, type Progress, train } from '../train/trainer.js';
 import type { Factors } from '../weights/lowRank.js';
 import { type Boundary, featuresOf, inputsFrom, type ViewFeatures } from './boundary.js';
+import { type Clock, clockOf } from './clock.js';
 import type { FeatureCache } from './featureCache.js';
+import { batchOf } from './viewBatches.js';
 import type { FixedView } from './views.js';
 
 /** Objects of a view that prompt the mask decoder in a step: the decoder is dear, and the views come back. */
@@ -170,47 +172,4 @@ function lookHook({ look }: LearnRequest, average: Average, clock: Clock): Hook 
       return undefined;
     },
   };
-}
-
-/** How far learning is, and the learning rate's factor: warm-up, then a cosine to a tenth. */
-interface Clock {
-  /** 0 to 1: of the steps or of the time, whichever ends first. */
-  readonly share: (step: number) => number;
-  readonly factor: (step: number) => number;
-  /** Does work that takes none of the time. */
-  readonly outside: (work: () => Promise<void>) => Promise<void>;
-}
-
-function clockOf({ steps, milliseconds }: LearnRequest): Clock {
-  let started = performance.now();
-  const share = (step: number) =>
-    Math.min(1, Math.max(step / steps, (performance.now() - started) / Math.max(1, milliseconds)));
-  return {
-    share,
-    factor: (step) => Math.min(1, (step + 1) / 10) * (0.55 + 0.45 * Math.cos(Math.PI * share(step))),
-    outside: async (work) => {
-      const before = performance.now();
-      await work();
-      started += performance.now() - before;
-    },
-  };
-}
-
-/** The views at a cursor: every epoch in a new order. */
-function batchOf(
-  views: readonly FixedView[],
-  cursor: Cursor,
-  size: number,
-  scale: PixelScale,
-  random: Random,
-): { readonly batch: Batch; readonly chosen: readonly FixedView[] } {
-  const order = random.split(`order/${cursor.epoch}`).permutation(views.length);
-  const chosen = Array.from(
-    { length: Math.min(size, views.length) },
-    (_, k) => views[order[(cursor.position + k) % views.length] as number] as FixedView,
-  );
-  const position = cursor.position + chosen.length;
-  const isOver = position + chosen.length > views.length;
-  const next = isOver ? { epoch: cursor.epoch + 1, position: 0, random: [] } : { ...cursor, position };
-  return { chosen, batch: { ...toBatch(chosen, scale), cursor: next } };
 }

@@ -1,8 +1,8 @@
 import { boxesOf, relabel } from '../image/labels.js';
 import type { Boxes, LabelImage, PixelImage } from '../image/types.js';
+import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import { Cells } from '../segment/cells.js';
 import { segmentLarge } from '../segment/large.js';
-import type { CellSegmenter } from '../segment/loadCellSam.js';
 import { frameOf, stretchOf } from '../segment/preprocess.js';
 import type { SegmentRequest } from '../segment/segmenter.js';
 import { planTiles, sourceOf, type Tile } from '../segment/tiles.js';

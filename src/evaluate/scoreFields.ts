@@ -3,7 +3,7 @@ import type { JobContext } from '../core/events.js';
 import { channelNames, type PreparedField } from '../data/prepared.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
-import type { CellSegmenter } from '../segment/loadCellSam.js';
+import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import type { Annotated } from './calibrate.js';
 import { f1AtHalf } from './metrics/metrics.js';
 

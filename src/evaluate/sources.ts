@@ -5,8 +5,8 @@ import { CellsamError, ConfigError, DataError, type Problem, reason } from '../c
 import { sha256, sha256OfFile } from '../core/hash.js';
 import type { Sample } from '../data/sample.js';
 import { boxesOf } from '../image/labels.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
 import type { SegmentOptions } from '../segment/options.js';
 import type { Case, Loaded } from './cases.js';
 import { type Binary, labelFiles, pairUp, readLabelFile, stemOf } from './labelFiles.js';

@@ -2,8 +2,9 @@ import { throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { scoreImage } from '../evaluate/metrics/metrics.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
+import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import type { OnnxOptions } from '../segment/engines/onnx.js';
-import { type CellSegmenter, openOnnx } from '../segment/loadCellSam.js';
+import { openOnnx } from '../segment/loadCellSam.js';
 
 /** How much the cells that exported files find are those of the live model. */
 export interface Agreement {

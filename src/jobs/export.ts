@@ -9,8 +9,8 @@ import { type Comparison, type ExportResult, exportModel, writeTable } from '../
 import { targetNames } from '../export/targets/targets.js';
 import type { PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import { TensorFlowEngine } from '../segment/engines/tensorflow.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
 import { loadModelFile } from '../weights/modelFile.js';
 import { type Agreement, agreementOf } from './agreement.js';
 

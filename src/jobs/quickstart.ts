@@ -10,7 +10,7 @@ import { prepareFields } from '../data/prepared.js';
 import { plainThresholds } from '../evaluate/calibrate.js';
 import { scoreFields } from '../evaluate/scoreFields.js';
 import { CellSam } from '../models/cellsam.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import { isFinished } from '../train/runFolder.js';
 import { evaluate, evaluateJobOptions } from './evaluate.js';
 import { type FirstMinutes, firstMinutes } from './firstMinutes.js';

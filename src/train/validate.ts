@@ -8,7 +8,7 @@ import { takeBoxes } from '../image/boxes.js';
 import { boxesOf } from '../image/labels.js';
 import type { Boxes } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
-import { CellSegmenter } from '../segment/loadCellSam.js';
+import { CellSegmenter } from '../segment/cellSegmenter.js';
 import { SMALLEST_CELL } from '../segment/options.js';
 import type { Thresholds } from '../segment/thresholds.js';
 import type { Stage } from './stages/stage.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { bestShare, bestThreshold } from '../../src/adapt/chooseSchedule.js';
 import { decide, gainOf } from '../../src/adapt/decide.js';
-import { bestShare, bestThreshold, type Round } from '../../src/adapt/rounds.js';
+import type { Round } from '../../src/adapt/rounds.js';
 
 describe('the decision', () => {
   const judge = (before: number[], after: number[]) => {

@@ -14,8 +14,9 @@ import { compare, compareJobOptions } from '../../src/jobs/compare.js';
 import { evaluate, evaluateJobOptions } from '../../src/jobs/evaluate.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
+import { CellSegmenter } from '../../src/segment/cellSegmenter.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
-import { CellSegmenter, loadCellSam } from '../../src/segment/loadCellSam.js';
+import { loadCellSam } from '../../src/segment/loadCellSam.js';
 import { loadModelFile, saveModelFile } from '../../src/weights/modelFile.js';
 import {
   NO_IMAGES,

@@ -8,7 +8,7 @@ import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
 import { overlay } from '../../image/draw.js';
 import { writePng } from '../../io/png.js';
 import type { CellSam } from '../../models/cellsam.js';
-import { CellSegmenter } from '../../segment/loadCellSam.js';
+import { CellSegmenter } from '../../segment/cellSegmenter.js';
 import { SMALLEST_CELL } from '../../segment/options.js';
 import type { StoredThresholds } from '../../weights/modelFile.js';
 import type { Standing } from '../checkpoint.js';
