@@ -15,3 +15,4 @@ export { trainJob as train, trainJobOptions } from './jobs/train.js';
 export { CellSegmenter } from './segment/cellSegmenter.js';
 export { Cells } from './segment/cells.js';
 export { loadCellSam } from './segment/loadCellSam.js';
+export { type OutputName, saveOutputs } from './segment/outputs/outputs.js';

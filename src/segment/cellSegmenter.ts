@@ -156,9 +156,20 @@ export class CellSegmenter {
 /** Tiles share at most half of their side: with more, an image would have a tile for every few pixels. */
 const shared = (tile: number, overlap: number): number => Math.min(overlap, Math.floor(tile / 2));
 
-function checkImage({ height, width, channels, data }: PixelImage): void {
-  const count = height * width * channels.length;
-  if (!(count > 0) || data.length !== count)
+/** What an image must have, told field by field: programs build images by hand, and JavaScript checks nothing. */
+function checkImage(given: PixelImage): void {
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+  const wrong = (what: string) =>
+    new DataError(`the image ${what}`, {
+      fix: "give { height, width, channels: ['nuclear'], data: Float32Array, range: [0, 255] }, or use readImage(path)",
+    });
+  const { height, width, channels, data, range } = (given ?? {}) as Partial<PixelImage>;
+  if (!isCount(height) || !isCount(width)) throw wrong(`has the size ${height} x ${width}`);
+  if (!Array.isArray(channels) || channels.length === 0 || channels.some((name) => typeof name !== 'string'))
+    throw wrong('has no list of channel names');
+  if (!ArrayBuffer.isView(data)) throw wrong('has no typed array of values as `data`');
+  const count = (height as number) * (width as number) * channels.length;
+  if (data.length !== count)
     throw new DataError(
       `an image of ${height} x ${width} pixels and ${channels.length} channels has ${data.length} values`,
       { fix: 'give height * width * channels.length values, rows first and channels last' },
@@ -168,6 +179,9 @@ function checkImage({ height, width, channels, data }: PixelImage): void {
     throw new DataError(`the image has the value ${data[at]}, which is not finite`, {
       fix: 'replace NaN and infinite values by numbers',
     });
+  const [low, high] = Array.isArray(range) ? range : [];
+  if (!Number.isFinite(low) || !Number.isFinite(high) || Number(low) > Number(high))
+    throw wrong('has no `range` of the values that it can hold, lowest first');
 }
 
 type Box = readonly [x0: number, y0: number, x1: number, y1: number];

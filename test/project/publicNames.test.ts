@@ -21,6 +21,7 @@ test('the public names are these and no others', () => {
       'loadConfig',
       'openDataset',
       'readImage',
+      'saveOutputs',
       'simulate',
       'train',
       'trainJobOptions', // biome-ignore format: a list

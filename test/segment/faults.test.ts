@@ -160,6 +160,13 @@ describe('faults of the released pipeline (paper.md 7) that are not repeated: on
     await expect(cells.segment(odd)).rejects.toThrow('the image has the value NaN, which is not finite');
     const short = { ...image, data: image.data.subarray(1) };
     await expect(cells.segment(short)).rejects.toThrow('8 x 8 pixels and 1 channels has 63 values');
+    const wrong: [object | null, RegExp][] = [
+      [null, /the image has the size undefined x undefined/],
+      [{ ...short, channels: 1 }, /has no list of channel names/],
+      [{ ...short, data: [1, 2, 3] }, /no typed array of values/],
+      [{ ...noise(8, 8), range: 'uint8' }, /no `range` of the values/],
+    ];
+    for (const [image, what] of wrong) await expect(cells.segment(image as PixelImage)).rejects.toThrow(what);
   });
 });
 

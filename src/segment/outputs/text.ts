@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { areasOf } from '../../image/labels.js';
 import { packedObjects } from '../../image/rle.js';
+import type { PixelImage } from '../../image/types.js';
 import type { Output } from './output.js';
 
 /** One feature a cell, as QuPath imports it. */
@@ -41,33 +42,46 @@ export const cocoJson: Output = {
   },
 };
 
-/** One line a cell. */
+/** Centre and box in pixels; the first pixel covers 0 to 1. */
+const PLACE = ['label', 'x', 'y', 'x0', 'y0', 'x1', 'y1'] as const;
+/** The diameter is that of a circle of the same area. */
+const SIZE = ['area px', 'area um2', 'diameter px', 'diameter um', 'perimeter px', 'perimeter um'] as const;
+const SHAPE = ['eccentricity'] as const;
+
+/** Seven digits: as many as the values of images have. */
+const rounded = (value: number): number => Number(value.toPrecision(7));
+
+/** Micrometres of a pixel's side; undefined where it is unknown or pixels are not square: lengths then have no one factor. */
+function squareSide(pixelSizeUm: PixelImage['pixelSizeUm']): number | undefined {
+  if (pixelSizeUm === undefined) return undefined;
+  const [y, x] = pixelSizeUm;
+  return Math.abs(y - x) <= 1e-3 * x ? x : undefined;
+}
+
+/** One line a cell. Micrometres are left out where the pixels' size is unknown. */
 export const measurementsCsv: Output = {
   suffix: '_measurements.csv',
   about: 'one line a cell: place, size, shape, intensities, score (CSV)',
   async write({ cells, image }, path) {
-    const names = image.channels.flatMap((name) => [`mean ${name}`, `max ${name}`]);
-    const head = [
-      'label',
-      'x',
-      'y',
-      'area px',
-      'area um2',
-      'x0',
-      'y0',
-      'x1',
-      'y1',
-      'perimeter px',
-      'eccentricity',
-    ];
-    const lines = [[...head, ...names, 'score'].map(quoted).join(',')];
+    const intensities = image.channels.flatMap((name) => [`mean ${name}`, `max ${name}`]);
+    const head = [...PLACE, ...SIZE, ...SHAPE, ...intensities, 'score'];
+    const side = squareSide(cells.pixelSizeUm ?? image.pixelSizeUm);
+    const lines = [head.map(quoted).join(',')];
     for (const m of cells.measure(image)) {
-      const intensities = m.mean.flatMap((mean, c) => [mean, m.max[c] as number]);
-      const score = cells.scores[m.label - 1] ?? 0;
-      const numbers = [m.perimeter, m.eccentricity, ...intensities, score].map((v) =>
-        Number(v.toPrecision(7)),
+      const diameter = (area: number | undefined) =>
+        area === undefined ? '' : rounded(2 * Math.sqrt(area / Math.PI));
+      lines.push(
+        [
+          m.label,
+          ...[m.x, m.y, ...m.box],
+          ...[m.areaPx, m.areaUm2 === undefined ? '' : rounded(m.areaUm2)],
+          ...[diameter(m.areaPx), diameter(m.areaUm2)],
+          ...[rounded(m.perimeter), side === undefined ? '' : rounded(m.perimeter * side)],
+          rounded(m.eccentricity),
+          ...m.mean.flatMap((mean, c) => [rounded(mean), rounded(m.max[c] as number)]),
+          rounded(cells.scores[m.label - 1] ?? 0),
+        ].join(','),
       );
-      lines.push([m.label, m.x, m.y, m.areaPx, m.areaUm2 ?? '', ...m.box, ...numbers].join(','));
     }
     await writeFile(path, `${lines.join('\n')}\n`);
   },
