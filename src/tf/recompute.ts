@@ -56,32 +56,17 @@ export function recomputed<Outputs extends tf.Tensor | tf.Tensor[]>(
     (dys, saved) => {
       const own = Object.values(named).slice(moving.length);
       const xs = [...moving.map((i) => saved[i] as tf.Tensor), ...own];
-      const grads = gradientsOfPart(() => f(saved), xs, dys);
-      return Object.fromEntries(Object.keys(named).map((name, i) => [name, grads[i] as tf.Tensor]));
+      const grads = gradientsApart(
+        () => [f(saved)].flat(),
+        () => xs,
+        () => dys,
+      );
+      // Zeros where there is no way to an input.
+      return Object.fromEntries(
+        Object.keys(named).map((name, i) => [name, grads[i] ?? tf.zerosLike(xs[i] as tf.Tensor)]),
+      );
     },
   );
-}
-
-/** Gradients of a part while the backward pass of the whole is under way; zeros where there is no way to an input. */
-function gradientsOfPart(
-  f: () => tf.Tensor | tf.Tensor[],
-  xs: readonly tf.Tensor[],
-  dys: readonly tf.Tensor[],
-): tf.Tensor[] {
-  const single = (): tf.Tensor => {
-    const y = f();
-    return tf.addN([y].flat().map((part, i) => part.mul(dys[i] as tf.Tensor).sum()));
-  };
-  const { state } = engine();
-  const outer = state.activeTape; // the inner pass clears it
-  try {
-    return tf.tidy(() => {
-      const { grads } = engine().gradients(single, xs, null, true);
-      return grads.map((g, i) => g ?? tf.zerosLike(xs[i] as tf.Tensor));
-    });
-  } finally {
-    state.activeTape = outer;
-  }
 }
 
 /**
