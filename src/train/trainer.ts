@@ -4,7 +4,7 @@ import type { Batch, Cursor } from '../data/sample.js';
 import type { Parameters } from '../models/parameters.js';
 import { tf } from '../tf/index.js';
 import { type GradientOptions, globalNorm, gradientsOf } from './gradients.js';
-import type { Optimiser } from './optimiser/lowRank.js';
+import type { Optimiser } from './optimiser/adamw.js';
 import type { LearningRates } from './schedule.js';
 import type { StageLoss } from './stages/stage.js';
 

@@ -1,4 +1,4 @@
-import type { Average } from '../optimiser/lowRank.js';
+import type { Average } from '../optimiser/average.js';
 import type { Hook } from '../trainer.js';
 
 /** Moves the running average of the weights; first of all hooks, so that the others see it. */

@@ -10,6 +10,9 @@ export interface AdamWOptions {
   readonly weightDecay: (name: string) => number;
 }
 
+/** What training needs of an optimiser. */
+export type Optimiser = Pick<AdamW, 'apply' | 'dispose'>;
+
 /**
  * AdamW (Loshchilov and Hutter 2019) with state keyed by the weight's name, as PyTorch defines it. TensorFlow.js's own
  * Adam keys by position among the gradients of a step and mixes up its state as soon as one weight gets none. Memory:

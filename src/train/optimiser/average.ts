@@ -2,6 +2,9 @@ import type { NamedArray } from '../../core/arrays.js';
 import type { Parameters } from '../../models/parameters.js';
 import { tf } from '../../tf/index.js';
 
+/** What training needs of a running average. */
+export type Average = Pick<WeightAverage, 'update' | 'during' | 'settle' | 'dispose'>;
+
 /** Exponential running average of the trained weights; young averages forget faster, so that they are useful early. */
 export class WeightAverage {
   readonly #parameters: Parameters;

@@ -3,16 +3,11 @@ import type { Random } from '../../core/random.js';
 import { Parameters } from '../../models/parameters.js';
 import { tf } from '../../tf/index.js';
 import type { Factors } from '../../weights/lowRank.js';
-import { AdamW, type AdamWOptions } from './adamw.js';
-import { WeightAverage } from './average.js';
+import { AdamW, type AdamWOptions, type Optimiser } from './adamw.js';
+import { type Average, WeightAverage } from './average.js';
 
 /** Adapters start at nothing and want larger steps than weights that are in place. */
 const RATE = 4;
-
-/** What training needs of an optimiser. */
-export type Optimiser = Pick<AdamW, 'apply' | 'dispose'>;
-/** What training needs of a running average. */
-export type Average = Pick<WeightAverage, 'update' | 'during' | 'settle' | 'dispose'>;
 
 /**
  * Low-rank adapters (Hu et al. 2021, LoRA): a weight of `n` inputs and `m` outputs changes by a product `[n, r] [r, m]` only.
