@@ -1,9 +1,11 @@
-/** Ctrl-C as an abort signal: the first one asks the job to save and leave, the second leaves at once. */
+/** Ctrl-C as an abort signal: the first one asks the job to stop where nothing is lost, the second leaves at once. */
 export function interruptible(talk: NodeJS.WritableStream): { readonly signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(130);
-    talk.write('\nStopping after this step and saving (Ctrl-C again leaves at once) ...\n');
+    talk.write(
+      '\nStopping as soon as that loses nothing; what is finished is kept (Ctrl-C again leaves at once) ...\n',
+    );
     controller.abort();
   };
   process.on('SIGINT', onSignal);

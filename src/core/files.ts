@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OutputError, reason } from './errors.js';
 
@@ -29,12 +29,48 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 export async function writeAtomic(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryBeside(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await write(temporary);
     await rename(temporary, path);
   } catch (thrown) {
     await rm(temporary, { force: true, recursive: true });
     throw asOutputError(path, thrown);
+  }
+}
+
+/**
+ * Makes a folder and those above it; one that is there is left as it is. Node's own `recursive` is not used: where the
+ * system answers "no such file" about a name in a folder that exists, as below /proc, it asks for ever, in a thread that no
+ * signal reaches.
+ *
+ * @throws OutputError where a file stands in the way or the place is not writable
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  if (found !== undefined)
+    throw new OutputError(`${path} is a file, and a folder is needed`, {
+      where: path,
+      fix: 'choose another folder, with --out',
+    });
+  const above = dirname(path);
+  if (above !== path) await makeFolder(above);
+  await mkdir(path).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'EEXIST') return; // another process was quicker
+    throw thrown.code === 'ENOENT' ? notWritable(path, thrown) : asOutputError(path, thrown);
+  });
+}
+
+/** Makes a folder and writes in it for a try, so that a long job need not find out at its end. @throws OutputError */
+export async function ensureWritable(folder: string): Promise<void> {
+  await makeFolder(folder);
+  const temporary = temporaryBeside(join(folder, 'try'));
+  try {
+    await writeFile(temporary, '');
+  } catch (thrown) {
+    throw asOutputError(folder, thrown);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined); // what writing says is told
   }
 }
 
@@ -98,12 +134,15 @@ export function asOutputError(path: string, thrown: unknown): unknown {
       cause: thrown,
     });
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR') {
-    return new OutputError(`cannot write ${path}: ${reason(thrown)}`, {
-      where: path,
-      fix: 'choose a folder that you may write to, with --out',
-      cause: thrown,
-    });
-  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR')
+    return notWritable(path, thrown);
   return thrown;
+}
+
+function notWritable(path: string, thrown: unknown): OutputError {
+  return new OutputError(`cannot write ${path}: ${reason(thrown)}`, {
+    where: path,
+    fix: 'choose a folder that you may write to, with --out',
+    cause: thrown,
+  });
 }

@@ -13,7 +13,7 @@ import {
   UsageError,
 } from '../core/errors.js';
 import type { EventListener, JobContext } from '../core/events.js';
-import { removeStaleIn } from '../core/files.js';
+import { ensureWritable, removeStaleIn } from '../core/files.js';
 import { imageOptions } from '../data/imageOptions.js';
 import { boxesFrom } from '../image/boxes.js';
 import { estimateMemory } from '../models/memory.js';
@@ -94,7 +94,8 @@ const FEW_IMAGES = 4;
 /**
  * Segments all images; a bad one is named and the rest is done. Images are decoded ahead, and results written behind.
  *
- * @throws PartialError listing the images that failed
+ * @throws PartialError listing the images that failed; OutputError, before anything is computed, where results cannot be
+ *   written
  */
 export async function segmentFiles(config: SegmentJob, context: JobContext): Promise<SegmentSummary> {
   const start = performance.now();
@@ -103,7 +104,10 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
   const { wanted, skipped, problems } = await sortOut(paths, config);
   for (const { where = '', message } of problems) context.emit({ kind: 'warning', message, where });
   const folders = new Set(wanted.map((path) => dirname(outputPath(path, 'tiff', config.out))));
-  for (const folder of folders) await removeStaleIn(folder);
+  for (const folder of folders) {
+    await ensureWritable(folder);
+    await removeStaleIn(folder);
+  }
   const images: SegmentedImage[] = [];
   const failed = (path: string, thrown: unknown): void => {
     const message = reasonAndFix(thrown);

@@ -2,7 +2,8 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { removeStaleIn, temporaryBeside } from '../../src/core/files.js';
+import { OutputError } from '../../src/core/errors.js';
+import { ensureWritable, makeFolder, removeStaleIn, temporaryBeside } from '../../src/core/files.js';
 
 test('what a killed process left in a folder goes; what is young, belongs to one that runs, or is no temporary, stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stale-'));
@@ -17,5 +18,25 @@ test('what a killed process left in a folder goes; what is young, belongs to one
   }
   await removeStaleIn(folder);
   expect((await readdir(folder)).sort()).toEqual([...names.slice(1), own.slice(folder.length + 1)].sort());
+  await rm(folder, { recursive: true });
+});
+
+test('a folder is made with those above it, twice and by two at once', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'made-'));
+  const deep = join(folder, 'a', 'b', 'c');
+  await Promise.all([makeFolder(deep), makeFolder(deep)]);
+  await ensureWritable(deep);
+  expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
+  expect(await readdir(deep)).toEqual([]);
+  await rm(folder, { recursive: true });
+});
+
+test('a file in the way, or a place that takes no folders, ends in an error and not in a loop', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'made-'));
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  for (const path of [file, join(file, 'below'), '/proc/cellsam-none', '/proc/cellsam-none/below'])
+    await expect(ensureWritable(path)).rejects.toThrow(OutputError);
+  await expect(makeFolder(join(file, 'below'))).rejects.toThrow(`${file} is a file, and a folder is needed`);
   await rm(folder, { recursive: true });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { encode } from 'fast-png';
-import { PartialError } from '../../src/core/errors.js';
+import { OutputError, PartialError } from '../../src/core/errors.js';
 import { type JobEvent, silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
 import { npyOf } from '../../src/io/npyWrite.js';
@@ -152,6 +152,20 @@ describe('segmenting files', () => {
       expect((await segmentFiles(config, context)).images).toHaveLength(1);
       const { image } = await openImage(join(of1, 'five_masks.tif'));
       expect(image?.pixelSizeUm?.map((v) => Number(v.toFixed(6)))).toEqual([0.5, 0.5]);
+    }
+  });
+
+  test('a place for results that cannot be written to is told once, before any image is computed', async () => {
+    const file = join(folder, 'a-file');
+    await writeFile(file, '');
+    for (const out of [file, '/proc/cellsam-none/out']) {
+      const events: JobEvent[] = [];
+      const config = job({ inputs: [join(folder, 'a.png')], out });
+      const failure = await segmentFiles(config, { emit: (event) => events.push(event) }).catch((e) => e);
+      expect(failure).toBeInstanceOf(OutputError);
+      expect(failure.exitCode).toBe(7);
+      expect(failure.fix).toContain('--out');
+      expect(events).toEqual([]);
     }
   });
 

@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { OutputError, throwIfAborted } from '../../core/errors.js';
-import { asOutputError, exists, temporaryBeside } from '../../core/files.js';
+import { asOutputError, exists, makeFolder, temporaryBeside } from '../../core/files.js';
 import { labelTiff } from './labelTiff.js';
 import { omeZarr } from './omeZarr.js';
 import type { Output, OutputInput } from './output.js';
@@ -67,7 +67,7 @@ export async function saveOutputs(
   const [first] = paths;
   if (first === undefined) return [];
   try {
-    await mkdir(dirname(first), { recursive: true });
+    await makeFolder(dirname(first));
     for (const [i, name] of names.entries()) {
       throwIfAborted(options.signal);
       await outputs[name].write(input, temporaries[i] as string);
