@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import {
   DataError,
@@ -27,6 +27,8 @@ import { outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs
 import { readAhead } from '../segment/readAhead.js';
 import { exportJob, parseExportJob } from './export.js';
 import { type BoxTable, listImages, readBoxes, sortOut } from './segmentInputs.js';
+import { checkSettings, folderOf, readRecords } from './segmentRecord.js';
+import { settingsOf } from './segmentSettings.js';
 import { segmentSlide } from './segmentSlide.js';
 
 const outputName = z.enum(outputNames as [(typeof outputNames)[number], ...(typeof outputNames)[number][]]);
@@ -44,7 +46,9 @@ export const segmentJob = z.strictObject({
   overwrite: z
     .boolean()
     .default(false)
-    .describe('replace files that are there; else such images are skipped'),
+    .describe(
+      'replace files that are there; else such images are skipped where they were made by the same settings',
+    ),
   boxes: z
     .string()
     .optional()
@@ -81,8 +85,10 @@ export interface SegmentedImage {
 /** What was done. */
 export interface SegmentSummary {
   readonly images: readonly SegmentedImage[];
-  /** Images whose outputs were there already. */
+  /** Images whose outputs were there already, made by the same settings as far as that is known. */
   readonly skipped: readonly string[];
+  /** Those of them whose settings are not known: they were made by a version that kept no record. */
+  readonly uncompared: readonly string[];
   readonly seconds: number;
 }
 
@@ -95,15 +101,24 @@ const FEW_IMAGES = 4;
  * Segments all images; a bad one is named and the rest is done. Images are decoded ahead, and results written behind.
  *
  * @throws PartialError listing the images that failed; OutputError, before anything is computed, where results cannot be
- *   written
+ *   written, or are there by other settings
  */
 export async function segmentFiles(config: SegmentJob, context: JobContext): Promise<SegmentSummary> {
   const start = performance.now();
   const paths = await listImages(config.inputs);
   const boxes = config.boxes === undefined ? undefined : await readBoxes(config.boxes);
+  const settings = await settingsOf(config);
+  const records = await readRecords(paths, config.out);
+  if (settings !== undefined) await checkSettings(paths, config, records, settings, context.emit);
   const { wanted, skipped, problems } = await sortOut(paths, config);
+  const uncompared = skipped.filter(
+    (path) =>
+      !config.save.every((name) =>
+        records.get(folderOf(path, config.out))?.settingsOf(basename(outputPath(path, name, config.out))),
+      ),
+  );
   for (const { where = '', message } of problems) context.emit({ kind: 'warning', message, where });
-  const folders = new Set(wanted.map((path) => dirname(outputPath(path, 'tiff', config.out))));
+  const folders = new Set(wanted.map((path) => folderOf(path, config.out)));
   for (const folder of folders) {
     await ensureWritable(folder);
     await removeStaleIn(folder);
@@ -115,6 +130,12 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     context.emit({ kind: 'warning', message, where: path });
   };
   const model = await openModel(config, context);
+  const keep = async (path: string, { cells, save }: Finished): Promise<void> => {
+    const files = await save();
+    if (settings !== undefined)
+      await records.get(folderOf(path, config.out))?.add(basename(path), files, settings);
+    images.push({ path, cells, files });
+  };
   let behind: Promise<void> = Promise.resolve();
   let done = paths.length - wanted.length;
   try {
@@ -132,10 +153,7 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
         if ('failure' in result) throw result.failure;
         const finished = await one(path, result.opened, { model, config, boxes, limit }, context);
         await behind;
-        behind = finished.save().then(
-          (files) => void images.push({ path, cells: finished.cells, files }),
-          (thrown: unknown) => failed(path, thrown),
-        );
+        behind = keep(path, finished).catch((thrown: unknown) => failed(path, thrown));
       } catch (thrown) {
         if (thrown instanceof Interrupted) throw thrown;
         failed(path, thrown);
@@ -147,7 +165,7 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     await behind;
     model.dispose();
   }
-  const summary = { images, skipped, seconds: (performance.now() - start) / 1000 };
+  const summary = { images, skipped, uncompared, seconds: (performance.now() - start) / 1000 };
   if (problems.length === 0) return summary;
   const message =
     problems.length === paths.length

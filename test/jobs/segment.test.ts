@@ -9,6 +9,7 @@ import { Random } from '../../src/core/random.js';
 import { npyOf } from '../../src/io/npyWrite.js';
 import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
+import { RECORD } from '../../src/jobs/segmentRecord.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { openImage } from '../../src/segment/imageFile.js';
@@ -53,7 +54,7 @@ describe('segmenting files', () => {
     expect(failure).toBeInstanceOf(PartialError);
     expect((failure as PartialError).exitCode).toBe(10);
     expect((failure as PartialError).problems.map((p) => p.where)).toEqual([join(folder, 'bad.tif')]);
-    const names = ['a_masks.tif', 'a_measurements.csv', 'c_masks.tif', 'c_measurements.csv'];
+    const names = ['a_masks.tif', 'a_measurements.csv', 'c_masks.tif', 'c_measurements.csv', RECORD];
     expect((await readdir(join(folder, 'out'))).sort()).toEqual(names);
   });
 
@@ -120,7 +121,7 @@ describe('segmenting files', () => {
     );
     expect((failure as PartialError).problems.map(({ where }) => where)).toEqual([second]);
     expect((failure as PartialError).problems[0]?.message).toContain(join(folder, 'a.png'));
-    expect(await readdir(out)).toEqual(['a_masks.tif']);
+    expect((await readdir(out)).sort()).toEqual(['a_masks.tif', RECORD]);
   });
 
   test('a folder whose run was stopped is gone on with at the image that was not done', async () => {
@@ -133,7 +134,7 @@ describe('segmenting files', () => {
     };
     const stopped = segmentFiles(job({ inputs, out, save }), { emit, signal: stop.signal });
     await expect(stopped).rejects.toThrow('stopped on request');
-    const first = ['a_masks.tif', 'a_measurements.csv', 'a_overlay.png'];
+    const first = ['a_masks.tif', 'a_measurements.csv', 'a_overlay.png', RECORD];
     expect((await readdir(out)).sort()).toEqual(first);
     const { images, skipped } = await segmentFiles(job({ inputs, out, save }), context);
     expect([images.map(({ path }) => path), skipped]).toEqual([[inputs[1]], [inputs[0]]]);

@@ -8,6 +8,7 @@ import { Random } from '../../src/core/random.js';
 import type { PixelImage } from '../../src/image/types.js';
 import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
+import { RECORD } from '../../src/jobs/segmentRecord.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { estimateMemory } from '../../src/models/memory.js';
 import { preset } from '../../src/models/presets.js';
@@ -52,7 +53,7 @@ describe('an image that is segmented tile by tile', () => {
   test('its labels are written with the pixels’ size, and nothing else', async () => {
     const out = join(folder, 'plain');
     const { images } = await segmentFiles(job({ out }), { emit: silent });
-    expect(await readdir(out)).toEqual(['slide_masks.tif']);
+    expect((await readdir(out)).sort()).toEqual([RECORD, 'slide_masks.tif']);
     const { image } = await openImage(join(out, 'slide_masks.tif'));
     expect([image?.height, image?.width, image?.pixelSizeUm?.[0].toFixed(4)]).toEqual([
       height,

@@ -1,5 +1,6 @@
 import { argumentProblems } from '../../config/argumentProblems.js';
 import { ConfigError } from '../../core/errors.js';
+import { counted } from '../../core/plural.js';
 import {
   type SegmentJob,
   type SegmentSummary,
@@ -43,7 +44,11 @@ export const verb: Verb<SegmentSummary> = {
       type: 'string',
       default: 'tiff',
     },
-    overwrite: { describe: 'replace files that are there', type: 'boolean', default: false },
+    overwrite: {
+      describe: 'replace files that are there, also those by other settings',
+      type: 'boolean',
+      default: false,
+    },
     boxes: { describe: 'JSON file with boxes for each image; nothing is detected then', type: 'string' },
     channels: {
       describe:
@@ -97,16 +102,26 @@ export const verb: Verb<SegmentSummary> = {
   run: (args, context) => segmentFiles(jobOf(args), context),
   render: (summary) => {
     const cells = summary.images.reduce((n, image) => n + image.cells, 0);
-    const skipped = summary.skipped.length === 0 ? '' : `; ${summary.skipped.length} were there already`;
     const lines = summary.images.map(
-      ({ path, cells: n, files }) => `${path}: ${n} cells -> ${files.join(', ')}`,
+      ({ path, cells: n, files }) => `${path}: ${counted(n, 'cell')} -> ${files.join(', ')}`,
     );
     return [
       ...lines,
-      `${summary.images.length} images, ${cells} cells, ${summary.seconds.toFixed(1)} s${skipped}`,
+      `${counted(summary.images.length, 'image')}, ${counted(cells, 'cell')}, ${summary.seconds.toFixed(1)} s${skippedText(summary)}`,
     ].join('\n');
   },
 };
+
+/** What was not done again, and how it is: `; there already, not counted: 5 by the same settings (--overwrite makes them again)`. */
+function skippedText({ skipped, uncompared }: SegmentSummary): string {
+  const known = skipped.length - uncompared.length;
+  const parts = [
+    ...(known === 0 ? [] : [`${known} by the same settings`]),
+    ...(uncompared.length === 0 ? [] : [`${uncompared.length} by settings that are not known`]),
+  ];
+  if (parts.length === 0) return '';
+  return `; there already, not counted: ${parts.join(', ')} (--overwrite makes them again)`;
+}
 
 /** `0,DAPI` as a list, `nuclear=0,whole-cell=DAPI` as new names. */
 function channelsOf(text: string): (string | number)[] | Record<string, string | number> {

@@ -1,0 +1,158 @@
+import { appendFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { OutputError } from '../core/errors.js';
+import type { EventListener } from '../core/events.js';
+import { asOutputError, exists, readTextIfThere } from '../core/files.js';
+import { counted } from '../core/plural.js';
+import { type OutputName, outputNames, outputPath } from '../segment/outputs/outputs.js';
+import { differences, idOf, type Settings } from './segmentSettings.js';
+
+/**
+ * The file in a folder of results that tells by which settings they were made. Lines are only ever added, each in one
+ * write, so that a run may be killed and several may write to one folder; of two lines about a file the later one holds.
+ */
+export const RECORD = 'cellsam-segment.jsonl';
+
+const settingsLine = z.object({ id: z.string(), settings: z.record(z.string(), z.unknown()) });
+const resultLine = z.object({ image: z.string(), files: z.array(z.string()), by: z.string() });
+
+/** What is known of one image's results: names without folders. */
+export type ResultLine = z.infer<typeof resultLine>;
+
+/** What is known of the files of one folder. */
+export interface FolderRecord {
+  /** The settings behind a file; undefined where that is not known. */
+  settingsOf(file: string): Settings | undefined;
+  /** Adds one image's results to the file. @throws OutputError where it cannot be written */
+  add(image: string, files: readonly string[], settings: Settings): Promise<void>;
+}
+
+/** Reads a folder's record; an empty one where there is none. Lines that a killed process left unfinished are passed over. */
+export async function readRecord(folder: string): Promise<FolderRecord> {
+  const path = join(folder, RECORD);
+  const byId = new Map<string, Settings>();
+  const idOfFile = new Map<string, string>();
+  const text = await readTextIfThere(path).catch((thrown) => {
+    throw asOutputError(path, thrown);
+  });
+  for (const line of (text ?? '').split('\n').map(parsed)) {
+    const settings = settingsLine.safeParse(line);
+    if (settings.success) byId.set(settings.data.id, settings.data.settings);
+    const result = resultLine.safeParse(line);
+    if (result.success) for (const file of result.data.files) idOfFile.set(file, result.data.by);
+  }
+  return {
+    settingsOf: (file) => byId.get(idOfFile.get(file) ?? ''),
+    add: async (image, files, settings) => {
+      const by = idOf(settings);
+      const names = files.map((file) => basename(file));
+      const lines = [...(byId.has(by) ? [] : [{ id: by, settings }]), { image, files: names, by }];
+      byId.set(by, settings);
+      for (const file of names) idOfFile.set(file, by);
+      // It begins with a new line too: the last one may be unfinished.
+      const added = `\n${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+      await appendFile(path, added).catch((thrown) => {
+        throw asOutputError(path, thrown);
+      });
+    },
+  };
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records of the folders that results go to, by folder. */
+export type Records = ReadonlyMap<string, FolderRecord>;
+
+export async function readRecords(paths: readonly string[], out: string | undefined): Promise<Records> {
+  const folders = new Set(paths.map((path) => folderOf(path, out)));
+  const records = new Map<string, FolderRecord>();
+  for (const folder of folders) records.set(folder, await readRecord(folder));
+  return records;
+}
+
+/** Where the results of an image go. */
+export const folderOf = (path: string, out: string | undefined): string =>
+  dirname(outputPath(path, 'tiff', out));
+
+/** What was made earlier: by other settings than now, or by settings that are not known. */
+interface Earlier {
+  readonly file: string;
+  readonly settings: Settings;
+}
+
+/** Results of an image that are there and were made by other settings. */
+async function madeOtherwise(
+  path: string,
+  names: readonly OutputName[],
+  out: string | undefined,
+  records: Records,
+  now: Settings,
+): Promise<Earlier[]> {
+  const found: Earlier[] = [];
+  for (const name of names) {
+    const file = outputPath(path, name, out);
+    const settings = records.get(dirname(file))?.settingsOf(basename(file));
+    if (settings === undefined || differences([settings], now).length === 0) continue;
+    if (await exists(file)) found.push({ file, settings });
+  }
+  return found;
+}
+
+/** What is asked for and where it goes. */
+export interface Asked {
+  readonly save: readonly OutputName[];
+  readonly out?: string | undefined;
+  readonly overwrite: boolean;
+}
+
+/**
+ * Results of one image must not come from several settings. Without `overwrite` there may be none by others; with it those
+ * that are not made again are named in a warning.
+ *
+ * @throws OutputError with the settings that differ, old -> new
+ */
+export async function checkSettings(
+  paths: readonly string[],
+  { save, out, overwrite }: Asked,
+  records: Records,
+  now: Settings,
+  emit: EventListener,
+): Promise<void> {
+  const names = overwrite ? outputNames.filter((name) => !save.includes(name)) : outputNames;
+  const earlier: Earlier[] = [];
+  let images = 0;
+  for (const path of paths) {
+    const own = await madeOtherwise(path, names, out, records, now);
+    if (own.length > 0) images++;
+    earlier.push(...own);
+  }
+  const [first] = earlier;
+  if (first === undefined) return;
+  const problems = differences(
+    earlier.map(({ settings }) => settings),
+    now,
+  );
+  if (!overwrite)
+    throw new OutputError(
+      `${images} of ${counted(paths.length, 'image')} ${images === 1 ? 'has' : 'have'} results in ${dirname(first.file)} that were made by other settings (old -> new)`,
+      {
+        where: dirname(first.file),
+        problems,
+        fix: 'add --overwrite to make them again, or --out with another folder to keep both',
+      },
+    );
+  const shown = earlier.slice(0, 3).map(({ file }) => file);
+  const list = `${shown.join(', ')}${earlier.length > 3 ? ', ...' : ''}`;
+  const how = problems.map(({ where, message }) => `${where} ${message}`).join(', ');
+  emit({
+    kind: 'warning',
+    message: `${counted(earlier.length, 'file')} of these images remain${earlier.length === 1 ? 's' : ''} from other settings (${how}): ${list}; name them in --save too, or remove them`,
+  });
+}
