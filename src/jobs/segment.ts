@@ -101,7 +101,8 @@ const FEW_IMAGES = 4;
  * Segments all images; a bad one is named and the rest is done. Images are decoded ahead, and results written behind.
  *
  * @throws PartialError listing the images that failed; OutputError, before anything is computed, where results cannot be
- *   written, or are there by other settings
+ *   written, or are there by other settings; UsageError where tiles
+ *   are too small for the model or share too much
  */
 export async function segmentFiles(config: SegmentJob, context: JobContext): Promise<SegmentSummary> {
   const start = performance.now();
@@ -139,6 +140,7 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
   let behind: Promise<void> = Promise.resolve();
   let done = paths.length - wanted.length;
   try {
+    model.checkTiles();
     const threads = config.threads ?? (wanted.length < FEW_IMAGES ? 0 : 1);
     const inFlight = Math.min(wanted.length, 2 + Math.max(1, threads));
     const maxBytes = parseBytes(config.maxMemory ?? '');

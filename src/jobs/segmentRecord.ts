@@ -36,6 +36,7 @@ export async function readRecord(folder: string): Promise<FolderRecord> {
   const text = await readTextIfThere(path).catch((thrown) => {
     throw asOutputError(path, thrown);
   });
+  let isUnfinished = text !== undefined && text !== '' && !text.endsWith('\n');
   for (const line of (text ?? '').split('\n').map(parsed)) {
     const settings = settingsLine.safeParse(line);
     if (settings.success) byId.set(settings.data.id, settings.data.settings);
@@ -50,11 +51,12 @@ export async function readRecord(folder: string): Promise<FolderRecord> {
       const lines = [...(byId.has(by) ? [] : [{ id: by, settings }]), { image, files: names, by }];
       byId.set(by, settings);
       for (const file of names) idOfFile.set(file, by);
-      // It begins with a new line too: the last one may be unfinished.
-      const added = `\n${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+      const added = `${isUnfinished ? '\n' : ''}${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+      isUnfinished = true; // until all of it is there
       await appendFile(path, added).catch((thrown) => {
         throw asOutputError(path, thrown);
       });
+      isUnfinished = false;
     },
   };
 }

@@ -35,6 +35,13 @@ export async function segmentSlide(
   const { height, width, pixelSizeUm } = source;
   const tile =
     limit.maxBytes === undefined ? usual : tileWithin(limit.maxBytes, limit.modelBytes, width, usual);
+  const most = Math.floor(tile / 2);
+  if (overlap > most && model.segmenter.options.overlap !== undefined)
+    context.emit({
+      kind: 'warning',
+      message: `--max-memory allows tiles of ${tile} pixels, which share ${most} and not ${overlap}`,
+      where: path,
+    });
   let cells = 0;
   await writeAtomic(target, async (temporary) => {
     const writer = await TiffWriter.create(temporary, { height, width, bits: 32, tile: 256, pixelSizeUm });
@@ -42,7 +49,7 @@ export async function segmentSlide(
       const sink = (y0: number, _rows: number, rows: Uint32Array) => writer.writeRows(y0, rows);
       const options = {
         tile,
-        overlap: Math.min(overlap, Math.floor(tile / 2)),
+        overlap: Math.min(overlap, most),
         zoom,
         onEvent: context.emit,
         ...(context.signal === undefined ? {} : { signal: context.signal }),

@@ -1,4 +1,4 @@
-import { DataError, SetupError } from '../core/errors.js';
+import { DataError, SetupError, UsageError } from '../core/errors.js';
 import { boxesFrom } from '../image/boxes.js';
 import type { Boxes, PixelImage } from '../image/types.js';
 import { CellSam } from '../models/cellsam.js';
@@ -13,12 +13,15 @@ import { stretchOf } from './preprocess.js';
 import { Segmenter, type SegmentRequest } from './segmenter.js';
 import type { Thresholds } from './thresholds.js';
 import { type ImageSource, sourceOf, type Tile } from './tiles.js';
-import { gaugeZoom } from './zoom.js';
+import { gaugeZoom, MOST_ZOOM } from './zoom.js';
 
 /** Images with a longer side are tiled without being asked. */
 const LARGE_SIDE = 2048;
 /** Side of tiles where none is given. */
 const USUAL_TILE = 1024;
+
+/** A tile's content is magnified by this at most to fill the model's frame; smaller tiles would be many and show little. */
+const MOST_TILE_ZOOM = 16;
 
 /** Tiles of an image that is not held which are looked at for its magnification; many of a slide are empty. */
 const LOOKS = 12;
@@ -69,7 +72,38 @@ export class CellSegmenter {
     const usual = isNative ? native : longer > LARGE_SIDE ? USUAL_TILE : longer;
     const tile = options.tile > 0 ? Math.min(options.tile, isNative ? native : longer) : usual;
     if (longer <= tile) return undefined;
-    return { tile, overlap: shared(tile, options.overlap ?? Math.round(tile / (isNative ? 4 : 8))) };
+    return {
+      tile,
+      overlap:
+        options.overlap === undefined ? Math.round(tile / (isNative ? 4 : 8)) : shared(tile, options.overlap),
+    };
+  }
+
+  /**
+   * Looks whether the tiles that were asked for can be right for any image; `segment` and `viewOf` look too.
+   *
+   * @throws UsageError when they are too small for the model, or share more than half of their side
+   */
+  checkTiles(): void {
+    const { options, engine, thresholds } = this.segmenter;
+    const { tile, overlap } = options;
+    const cell = 2 * (thresholds.objectSide ?? 0);
+    const least = Math.round(Math.max(cell, engine.side / MOST_TILE_ZOOM));
+    if (tile > 0 && tile < least)
+      throw new UsageError(
+        `tiles of ${tile} pixels are too small for this model: ${cell === least ? `its cells have sides of about ${cell / 2} pixels` : `it sees ${engine.side} pixels at once`}`,
+        { where: '--tile', fix: `give at least ${least}, or leave it out` },
+      );
+    if (overlap !== undefined) shared(this.#largestTile(), overlap);
+  }
+
+  /** Side of the largest tiles that any image is cut into. */
+  #largestTile(): number {
+    const { options, engine, fit } = this.segmenter;
+    if (options.tile > 0) return options.tile;
+    if (options.gaugeCellSize) return GAUGING.tile;
+    if (fit !== 'native') return USUAL_TILE;
+    return Math.floor(engine.side / (options.zoom === 'auto' ? 1 / MOST_ZOOM : options.zoom));
   }
 
   /** The image as the model was trained to see it: whether its background is bright is decided before it is tiled. */
@@ -88,6 +122,7 @@ export class CellSegmenter {
     request: Omit<SegmentRequest, 'boxes'> & { readonly boxes?: Boxes | readonly Box[] } = {},
   ): Promise<Cells> {
     checkImage(given);
+    this.checkTiles();
     const { lowContrast, gaugeCellSize } = this.segmenter.options;
     const clear: ReturnType<typeof enhanced> = lowContrast ? enhanced(given) : { image: given };
     const image = this.asSeen(clear.image);
@@ -111,9 +146,11 @@ export class CellSegmenter {
 
   /** The published tiles, unless others are asked for. */
   #gaugingTiles({ height, width }: { readonly height: number; readonly width: number }) {
-    const { tile, overlap = GAUGING.overlap } = this.segmenter.options;
+    const { tile, overlap } = this.segmenter.options;
     const side = tile > 0 ? tile : GAUGING.tile;
-    return Math.max(height, width) > side ? { tile: side, overlap: shared(side, overlap) } : undefined;
+    if (Math.max(height, width) <= side) return undefined;
+    const usual = Math.min(GAUGING.overlap, half(side));
+    return { tile: side, overlap: overlap === undefined ? usual : shared(side, overlap) };
   }
 
   /** Magnification of a whole image, as `asSeen` gives it: 1 unless the model keeps the pixels' size. */
@@ -132,6 +169,7 @@ export class CellSegmenter {
    * whole.
    */
   async viewOf(source: ImageSource): Promise<SourceView> {
+    this.checkTiles();
     const { engine, options, thresholds, fit } = this.segmenter;
     const side = Math.min(engine.side, Math.max(source.height, source.width));
     const asSeen = this.segmenter.partsAsSeen(await sampleOf(source, side));
@@ -153,8 +191,19 @@ export class CellSegmenter {
   }
 }
 
-/** Tiles share at most half of their side: with more, an image would have a tile for every few pixels. */
-const shared = (tile: number, overlap: number): number => Math.min(overlap, Math.floor(tile / 2));
+const half = (tile: number): number => Math.floor(tile / 2);
+
+/** Tiles share at most half of their side: with more, an image would have a tile for every few pixels. @throws UsageError */
+function shared(tile: number, overlap: number): number {
+  if (overlap <= half(tile)) return overlap;
+  throw new UsageError(
+    `tiles of ${tile} pixels cannot share ${overlap}: more than half of them is too much`,
+    {
+      where: '--overlap',
+      fix: `give at most ${half(tile)}, or leave it out`,
+    },
+  );
+}
 
 /** What an image must have, told field by field: programs build images by hand, and JavaScript checks nothing. */
 function checkImage(given: PixelImage): void {

@@ -6,7 +6,7 @@ import { type ImageSource, planTiles } from './tiles.js';
 /** Tiles that are looked at for one magnification, spread evenly. */
 const TILES = 2;
 /** Images are magnified or reduced by this at most: more magnification only blurs. */
-const MOST = 3;
+export const MOST_ZOOM = 3;
 /** Boxes of at least this score count; the same for all models, so that calibrating a threshold changes no size. */
 const SCORE = 0.3;
 /** Magnifications nearer to 1 than this are not worth resampling the image. */
@@ -62,7 +62,7 @@ export function sideFrom(looks: readonly Look[], wanted: number): number | undef
 
 /** The magnification for objects of a median side in px. */
 export function zoomOf(side: number, wanted: number): number {
-  const zoom = Math.min(MOST, Math.max(1 / MOST, wanted / side));
+  const zoom = Math.min(MOST_ZOOM, Math.max(1 / MOST_ZOOM, wanted / side));
   return zoom < NEAR && zoom > 1 / NEAR ? 1 : zoom;
 }
 

@@ -170,6 +170,17 @@ describe('segmenting files', () => {
     }
   });
 
+  test('tiles that cannot be right are refused once, before any image is computed', async () => {
+    const inputs = [join(folder, 'a.png'), join(folder, 'c.tif')];
+    for (const [segment, where] of [
+      [{ tile: 3 }, '--tile'],
+      [{ overlap: 9999 }, '--overlap'],
+    ] as const) {
+      const config = job({ inputs, out: join(folder, 'tiles'), segment });
+      await expect(segmentFiles(config, context)).rejects.toMatchObject({ exitCode: 2, where });
+    }
+  });
+
   test('many images in one process leave no tensor behind', async () => {
     const before = tf.memory().numTensors;
     const inputs = [join(folder, 'a.png'), join(folder, 'c.tif')];

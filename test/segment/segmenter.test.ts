@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { UsageError } from '../../src/core/errors.js';
 import { Random } from '../../src/core/random.js';
 import { boxAt, boxesFrom } from '../../src/image/boxes.js';
 import { relabel } from '../../src/image/labels.js';
@@ -7,8 +8,10 @@ import { CellSam, disposeEncoded } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { CellSegmenter } from '../../src/segment/cellSegmenter.js';
 import { TensorFlowEngine } from '../../src/segment/engines/tensorflow.js';
+import type { SegmentOptions } from '../../src/segment/options.js';
 import { frameOf, stretchOf } from '../../src/segment/preprocess.js';
 import { Segmenter } from '../../src/segment/segmenter.js';
+import type { Thresholds } from '../../src/segment/thresholds.js';
 import { tf } from '../../src/tf/index.js';
 import { twoEncoderConfig } from '../support/tinyModel.js';
 
@@ -147,12 +150,36 @@ describe('images for models that keep the pixels’ size', () => {
     );
     expect(cells.tilesFor(256, 256)).toBeUndefined();
     expect(cells.tilesFor(300, 40)).toEqual({ tile: 256, overlap: 64 });
-    expect(new CellSegmenter(own, { tile: 64, overlap: 90 }).tilesFor(300, 40)).toEqual({
+    expect(new CellSegmenter(own, { tile: 64, overlap: 32 }).tilesFor(300, 40)).toEqual({
       tile: 64,
       overlap: 32,
     });
     const found = await cells.segment(picture(300, 270));
     expect([found.labels.height, found.labels.width]).toEqual([300, 270]);
+    cells.dispose();
+  });
+
+  test('tiles that are too small for the model, or share more than half, are refused with the limit', async () => {
+    const own = CellSam.create(preset('tiny'), new Random('native'));
+    const stored = { box: 0.5, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5, objectSide: 24 };
+    const check = (options: Partial<SegmentOptions>, thresholds?: Thresholds) => {
+      const cells = new CellSegmenter(own, options, thresholds);
+      return (): void => cells.checkTiles();
+    };
+    expect(check({ tile: 15 })).toThrow('it sees 256 pixels at once');
+    expect(check({ tile: 16 })).not.toThrow();
+    expect(check({ tile: 47 }, stored)).toThrow('sides of about 24 pixels');
+    expect(check({ tile: 48 }, stored)).not.toThrow();
+    expect(check({ tile: 64, overlap: 33 })).toThrow('tiles of 64 pixels cannot share 33');
+    expect(check({ overlap: 9999 })).toThrow(UsageError);
+    expect(check({ overlap: 129, zoom: 1 })).toThrow('tiles of 256 pixels cannot share 129');
+    const cells = new CellSegmenter(own, { tile: 3 });
+    await expect(cells.segment(picture(60, 60))).rejects.toMatchObject({
+      where: '--tile',
+      fix: 'give at least 16, or leave it out',
+    });
+    // Found out only where the tiles are smaller than they could have been.
+    expect(() => new CellSegmenter(own, { overlap: 200 }).tilesFor(300, 300)).toThrow('cannot share 200');
     cells.dispose();
   });
 });
