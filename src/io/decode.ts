@@ -43,7 +43,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
 };
 
-const VENDOR = /\.(czi|nd2|lif|lsm|oib|oif|vsi|vms|ims|dv|zvi|stk|svs|ndpi|mrxs|scn|bif)$/i;
+/** File endings of microscopes' own formats, which are not read here (some of them as slides, see `segment/imageFile.ts`). */
+export const VENDOR_FILE = /\.(czi|nd2|lif|lsm|oib|oif|vsi|vms|ims|dv|zvi|stk|svs|ndpi|mrxs|scn|bif)$/i;
 const MAX_FILE = 2 ** 31 - 1;
 
 /** File endings of images and masks that are read; `.zarr` is a folder. */
@@ -56,7 +57,7 @@ export const IMAGE_FILE = /\.(png|tiff?|npy|jpe?g|webp|bmp|nii|nii\.gz|zarr)$/i;
  * @throws DataError naming the file and the repair
  */
 export async function decodeFile(path: string, variable?: string): Promise<RawImage> {
-  if (VENDOR.test(path)) {
+  if (VENDOR_FILE.test(path)) {
     throw new DataError(`${path} is in the vendor's own format ${extname(path)}`, {
       where: path,
       fix: 'convert it with `bfconvert` (TIFF) or `bioformats2raw` (OME-Zarr) and use that file',

@@ -14,6 +14,7 @@ import {
 } from '../core/errors.js';
 import type { EventListener, JobContext } from '../core/events.js';
 import { ensureWritable, removeStaleIn } from '../core/files.js';
+import { counted } from '../core/plural.js';
 import { imageOptions } from '../data/imageOptions.js';
 import { boxesFrom } from '../image/boxes.js';
 import { estimateMemory } from '../models/memory.js';
@@ -106,7 +107,8 @@ const FEW_IMAGES = 4;
  */
 export async function segmentFiles(config: SegmentJob, context: JobContext): Promise<SegmentSummary> {
   const start = performance.now();
-  const paths = await listImages(config.inputs);
+  const { paths, masks } = await listImages(config.inputs);
+  if (masks.length > 0) context.emit({ kind: 'note', message: leftOutText(masks) });
   const boxes = config.boxes === undefined ? undefined : await readBoxes(config.boxes);
   const settings = await settingsOf(config);
   const records = await readRecords(paths, config.out);
@@ -200,6 +202,12 @@ async function openModel(config: SegmentJob, context: JobContext): Promise<CellS
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+function leftOutText(masks: readonly string[]): string {
+  const isOne = masks.length === 1;
+  const list = `${masks.slice(0, 3).join(', ')}${masks.length > 3 ? ', ...' : ''}`;
+  return `${counted(masks.length, 'file')} ${isOne ? 'looks' : 'look'} like masks of the images beside them and ${isOne ? 'is' : 'are'} left out: ${list}; name files, or a pattern such as *.png, to segment them too`;
 }
 
 function unusedText(names: readonly string[]): string {

@@ -1,10 +1,12 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, type Problem, reason } from '../core/errors.js';
-import { isImageName } from '../segment/imageFile.js';
+import { stemOf } from '../data/formats/folder.js';
+import { isImageName, isVendorName } from '../segment/imageFile.js';
 import { existingOutputs, type OutputName, outputPath } from '../segment/outputs/outputs.js';
+import { masksAmong } from './segmentMasks.js';
 
 /** Boxes x0, y0, x1, y1 in pixels for each image, by its name or path. */
 export type BoxTable = Readonly<Record<string, readonly (readonly [number, number, number, number])[]>>;
@@ -28,21 +30,35 @@ export async function readBoxes(path: string): Promise<BoxTable> {
   }
 }
 
+/** What is to be segmented. */
+export interface Listed {
+  /** Sorted. */
+  readonly paths: readonly string[];
+  /** Files of given folders that are masks of images beside them, and are left out. */
+  readonly masks: readonly string[];
+}
+
 /**
- * Files as given, images of folders, and matches of patterns; sorted, our own outputs left out.
+ * Files as given, images of folders, and matches of patterns; our own outputs left out, and masks of images in a folder.
+ * Vendors' files in folders are listed too, so that opening them says what to do.
  *
  * @throws DataError when there are none
  */
-export async function listImages(inputs: readonly string[]): Promise<string[]> {
+export async function listImages(inputs: readonly string[]): Promise<Listed> {
   const found = new Set<string>();
+  const masks: string[] = [];
   for (const input of inputs) {
     const kind = statSync(input, { throwIfNoEntry: false });
     const isOneImage = kind?.isFile() || (kind?.isDirectory() && isImageName(input)); // OME-Zarr is a folder
     if (isOneImage) found.add(input);
-    else if (kind?.isDirectory()) for (const name of await readdir(input)) addImage(found, join(input, name));
-    else for (const path of matches(input)) addImage(found, path);
+    else if (kind?.isDirectory()) {
+      const names = imagesAmong(await readdir(input));
+      const left = new Set(await masksAmong(input, names.filter(isImageName)));
+      for (const name of names) if (!left.has(name)) found.add(join(input, name));
+      for (const name of left) masks.push(join(input, name));
+    } else for (const path of imagesAmong(matches(input))) found.add(path);
   }
-  if (found.size > 0) return [...found].sort();
+  if (found.size > 0) return { paths: [...found].sort(), masks: masks.filter((path) => !found.has(path)) };
   throw new DataError(`no images found in ${inputs.join(', ')}`, {
     where: inputs[0] as string,
     fix: 'give image files, folders of them, or patterns such as images/*.tif',
@@ -61,9 +77,13 @@ function matches(pattern: string): string[] {
     .map((name) => join(folder, name));
 }
 
-function addImage(found: Set<string>, path: string): void {
-  const isOurs = /_(masks\.tif|outlines\.png|overlay\.png|seg\.npy|labels\.ome\.zarr)$/.test(path);
-  if (!isOurs && isImageName(path)) found.add(path);
+/** Images, and vendors' files that were not converted: where an image of the same name lies beside one, it is in use. */
+function imagesAmong(names: readonly string[]): string[] {
+  const isOurs = /_(masks\.tif|outlines\.png|overlay\.png|seg\.npy|labels\.ome\.zarr)$/;
+  const images = names.filter((name) => isImageName(name) && !isOurs.test(name));
+  const stems = new Set(images.map(stemOf));
+  const vendors = names.filter((name) => isVendorName(name) && !stems.has(stemOf(name)));
+  return [...images, ...vendors];
 }
 
 /**
@@ -81,11 +101,15 @@ export async function sortOut(
   const sorted = { wanted: [] as string[], skipped: [] as string[], problems: [] as Problem[] };
   const owners = new Map<string, string>();
   for (const path of paths) {
+    if (isVendorName(path)) {
+      sorted.wanted.push(path); // opening it says why not
+      continue;
+    }
     const there = overwrite ? [] : await existingOutputs(path, save, out);
     const target = resolve(outputPath(path, 'tiff', out));
     const owner = owners.get(target);
     if (owner !== undefined) {
-      const message = `its results would have the names of those of ${owner}; segment it on its own with another --out`;
+      const message = `its results would have the names of those of ${owner}; if one of them is the mask of the other, name the images only, e.g. ${join(dirname(path), `*${extname(owner)}`)}; else segment it on its own with another --out`;
       sorted.problems.push({ where: path, message });
       continue;
     }

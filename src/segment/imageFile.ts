@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { type ImageOptions, NO_OPTIONS } from '../data/imageOptions.js';
 import { readPixelImage, toPixelImage } from '../data/readImage.js';
 import type { PixelImage } from '../image/types.js';
-import { IMAGE_FILE } from '../io/decode.js';
+import { IMAGE_FILE, VENDOR_FILE } from '../io/decode.js';
 import { openTiffWindows } from '../io/tiff/window.js';
 import { type ImageSource, sourceOf } from './tiles.js';
 
@@ -11,6 +11,9 @@ const SLIDE_FILE = /\.(svs|ndpi)$/i;
 
 /** True for the names of files (and OME-Zarr folders) that are segmented when a folder is given. */
 export const isImageName = (name: string): boolean => IMAGE_FILE.test(name) || SLIDE_FILE.test(name);
+
+/** True for names of microscopes' own formats: opening such a file says how it is converted. */
+export const isVendorName = (name: string): boolean => VENDOR_FILE.test(name) && !SLIDE_FILE.test(name);
 
 /** An image to segment; in memory, or, where it is too large, to be read part by part. */
 export interface OpenedImage {
