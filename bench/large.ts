@@ -63,7 +63,7 @@ const watch = setInterval(() => {
 const path = join(tmpdir(), `large-${process.pid}.tif`);
 const writer = await TiffWriter.create(path, { height: side, width: side, bits: 32, tile: 256 });
 const start = performance.now();
-const scores = await segmentLarge(
+const { scores } = await segmentLarge(
   segmenter,
   { height: side, width: side, read },
   async (y0, _rows, rows) => {

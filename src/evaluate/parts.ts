@@ -30,7 +30,7 @@ async function visitParts(model: CellSegmenter, given: PixelImage, visit: Visit)
   const data = new Uint32Array(height * width);
   const keep = async (y0: number, _height: number, rows: Uint32Array): Promise<void> =>
     data.set(rows, y0 * width);
-  const scores = await segmentLarge(segmenter, source, keep, { ...tiles, zoom });
+  const { scores } = await segmentLarge(segmenter, source, keep, { ...tiles, zoom });
   const labels = { height, width, data, count: scores.length };
   return new Cells({ labels, boxes: boxesOf(labels), scores });
 }

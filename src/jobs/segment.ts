@@ -1,36 +1,29 @@
-import { statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { z } from 'zod';
 import {
   DataError,
   Interrupted,
   OutputError,
   PartialError,
+  type Problem,
   reasonAndFix,
-  SetupError,
-  UsageError,
 } from '../core/errors.js';
 import type { EventListener, JobContext } from '../core/events.js';
-import { ensureWritable, removeStaleIn } from '../core/files.js';
-import { counted } from '../core/plural.js';
 import { imageOptions } from '../data/imageOptions.js';
 import { boxesFrom } from '../image/boxes.js';
-import { estimateMemory } from '../models/memory.js';
 import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import { precisions } from '../segment/engines/onnx.js';
 import type { OpenedImage } from '../segment/imageFile.js';
-import { loadCellSam, openOnnx } from '../segment/loadCellSam.js';
 import { parseBytes, wholePixels } from '../segment/memoryPlan.js';
 import { segmentOptions } from '../segment/options.js';
 import { outputNames, outputPath, saveOutputs } from '../segment/outputs/outputs.js';
 import { readAhead } from '../segment/readAhead.js';
-import { exportJob, parseExportJob } from './export.js';
-import { type BoxTable, listImages, readBoxes, sortOut } from './segmentInputs.js';
-import { checkSettings, folderOf, readRecords } from './segmentRecord.js';
-import { settingsOf } from './segmentSettings.js';
+import { factsOf, hintOf, type ImageFacts } from './segmentFacts.js';
+import type { BoxTable } from './segmentInputs.js';
+import { bytesOf, openModel } from './segmentModel.js';
+import { planOf, type SegmentPlan } from './segmentPlan.js';
 import { segmentSlide } from './segmentSlide.js';
+import { writeSummaries } from './segmentSummary.js';
 
 const outputName = z.enum(outputNames as [(typeof outputNames)[number], ...(typeof outputNames)[number][]]);
 
@@ -77,9 +70,8 @@ export const segmentJob = z.strictObject({
 export type SegmentJob = z.infer<typeof segmentJob>;
 
 /** One image that was segmented. */
-export interface SegmentedImage {
+export interface SegmentedImage extends ImageFacts {
   readonly path: string;
-  readonly cells: number;
   readonly files: readonly string[];
 }
 
@@ -90,6 +82,8 @@ export interface SegmentSummary {
   readonly skipped: readonly string[];
   /** Those of them whose settings are not known: they were made by a version that kept no record. */
   readonly uncompared: readonly string[];
+  /** Tables of all images of a folder of results, where it has more than one. */
+  readonly summaries: readonly string[];
   readonly seconds: number;
 }
 
@@ -107,50 +101,54 @@ const FEW_IMAGES = 4;
  */
 export async function segmentFiles(config: SegmentJob, context: JobContext): Promise<SegmentSummary> {
   const start = performance.now();
-  const { paths, masks } = await listImages(config.inputs);
-  if (masks.length > 0) context.emit({ kind: 'note', message: leftOutText(masks) });
-  const boxes = config.boxes === undefined ? undefined : await readBoxes(config.boxes);
-  const settings = await settingsOf(config);
-  const records = await readRecords(paths, config.out);
-  if (settings !== undefined) await checkSettings(paths, config, records, settings, context.emit);
-  const { wanted, skipped, problems } = await sortOut(paths, config);
-  const uncompared = skipped.filter(
-    (path) =>
-      !config.save.every((name) =>
-        records.get(folderOf(path, config.out))?.settingsOf(basename(outputPath(path, name, config.out))),
-      ),
-  );
-  for (const { where = '', message } of problems) context.emit({ kind: 'warning', message, where });
-  const folders = new Set(wanted.map((path) => folderOf(path, config.out)));
-  for (const folder of folders) {
-    await ensureWritable(folder);
-    await removeStaleIn(folder);
-  }
+  const plan = await planOf(config, context);
+  const { paths, skipped, uncompared } = plan;
+  const { images, failures, keepsSize } = await segmentWanted(plan, config, context);
+  const hint = hintOf(images, keepsSize);
+  if (hint !== undefined) context.emit({ kind: 'note', message: hint });
+  const summaries = await writeSummaries(plan.folders, context.emit);
+  const summary = { images, skipped, uncompared, summaries, seconds: (performance.now() - start) / 1000 };
+  const problems = [...plan.problems, ...failures];
+  if (problems.length === 0) return summary;
+  throw new PartialError(failureText(problems.length, paths.length), { problems, result: summary });
+}
+
+function failureText(failed: number, all: number): string {
+  if (all === 1) return 'the image could not be segmented';
+  if (failed === all) return `none of ${all} images could be segmented`;
+  return `${failed} of ${all} images could not be segmented; the rest was done`;
+}
+
+/** What came of the images, in their order. */
+interface Outcome {
+  readonly images: readonly SegmentedImage[];
+  readonly failures: readonly Problem[];
+  /** Whether the model sees images in their own size or magnified by choice. */
+  readonly keepsSize: boolean;
+}
+
+async function segmentWanted(plan: SegmentPlan, config: SegmentJob, context: JobContext): Promise<Outcome> {
+  const { paths, wanted, boxes } = plan;
   const images: SegmentedImage[] = [];
+  const failures: Problem[] = [];
   const failed = (path: string, thrown: unknown): void => {
     const message = reasonAndFix(thrown);
-    problems.push({ where: path, message });
+    failures.push({ where: path, message });
     context.emit({ kind: 'warning', message, where: path });
   };
-  const model = await openModel(config, context);
-  const keep = async (path: string, { cells, save }: Finished): Promise<void> => {
+  const keep = async (path: string, { facts, save }: Finished): Promise<void> => {
     const files = await save();
-    if (settings !== undefined)
-      await records.get(folderOf(path, config.out))?.add(basename(path), files, settings);
-    images.push({ path, cells, files });
+    await plan.remember(path, files, facts);
+    images.push({ path, ...facts, files });
   };
+  const model = await openModel(config, context);
+  const keepsSize = model.segmenter.fit === 'native';
   let behind: Promise<void> = Promise.resolve();
   let done = paths.length - wanted.length;
   try {
     model.checkTiles();
     const threads = config.threads ?? (wanted.length < FEW_IMAGES ? 0 : 1);
-    const inFlight = Math.min(wanted.length, 2 + Math.max(1, threads));
-    const maxBytes = parseBytes(config.maxMemory ?? '');
-    const limit = { maxBytes, modelBytes: maxBytes === undefined ? 0 : bytesOf(model, config.engine) };
-    const largest =
-      limit.maxBytes === undefined
-        ? STREAMED_PIXELS
-        : Math.min(STREAMED_PIXELS, wholePixels(limit.maxBytes, limit.modelBytes, inFlight));
+    const { limit, largest } = memoryFor(model, config, Math.min(wanted.length, 2 + Math.max(1, threads)));
     for await (const result of readAhead(wanted, threads, largest, config.images)) {
       const { path } = result;
       try {
@@ -169,64 +167,21 @@ export async function segmentFiles(config: SegmentJob, context: JobContext): Pro
     await behind;
     model.dispose();
   }
-  const summary = { images, skipped, uncompared, seconds: (performance.now() - start) / 1000 };
-  if (problems.length === 0) return summary;
-  const message =
-    problems.length === paths.length
-      ? `none of ${paths.length} images could be segmented`
-      : `${problems.length} of ${paths.length} images could not be segmented; the rest was done`;
-  throw new PartialError(message, { problems, result: summary });
+  return { images, failures, keepsSize };
 }
 
-/** The live model, or an exported one on ONNX Runtime; a model file is exported for that to a folder that goes at once. */
-async function openModel(config: SegmentJob, context: JobContext): Promise<CellSegmenter> {
-  const { engine, precision } = config;
-  if (engine === 'tensorflow' && precision !== 'float32')
-    throw new UsageError('TensorFlow computes in float32; other precisions are for ONNX Runtime', {
-      where: '--precision',
-      fix: `add --engine onnx`,
-    });
-  if (engine === 'tensorflow')
-    return loadCellSam(config.model, {
-      ...config.segment,
-      onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
-    });
-  if (statSync(config.model, { throwIfNoEntry: false })?.isDirectory())
-    return openOnnx(config.model, { ...config.segment, precision });
-  const folder = await mkdtemp(join(tmpdir(), 'cellsam-onnx-'));
-  try {
-    const smaller = precision === 'float32' ? [] : [precision];
-    const how = { to: ['onnx'], out: folder, smaller, verify: false };
-    await exportJob(parseExportJob({ model: config.model, ...how }), context);
-    return await openOnnx(join(folder, 'onnx'), { ...config.segment, precision });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-function leftOutText(masks: readonly string[]): string {
-  const isOne = masks.length === 1;
-  const list = `${masks.slice(0, 3).join(', ')}${masks.length > 3 ? ', ...' : ''}`;
-  return `${counted(masks.length, 'file')} ${isOne ? 'looks' : 'look'} like masks of the images beside them and ${isOne ? 'is' : 'are'} left out: ${list}; name files, or a pattern such as *.png, to segment them too`;
-}
-
-function unusedText(names: readonly string[]): string {
-  return `${names.length} weights of the file are not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;
-}
-
-/** What the program and its model take. @throws SetupError where that is not known */
-function bytesOf(cells: CellSegmenter, engine: SegmentJob['engine']): number {
-  if (engine === 'onnx')
-    throw new SetupError('what a model takes on ONNX Runtime is not known', {
-      where: '--max-memory',
-      fix: 'leave it out, or use --engine tensorflow',
-    });
-  const prompts = cells.segmenter.options.promptsPerCall;
-  return estimateMemory(cells.model.config, { what: 'forward', batchSize: 1, prompts }).total;
+/** The limit of the whole program, and pixels of the largest image that is held. @param inFlight images held at once */
+function memoryFor(model: CellSegmenter, config: SegmentJob, inFlight: number) {
+  const maxBytes = parseBytes(config.maxMemory ?? '');
+  if (maxBytes === undefined)
+    return { limit: { maxBytes, modelBytes: 0 }, largest: STREAMED_PIXELS } as const;
+  const modelBytes = bytesOf(model, config.engine);
+  const largest = Math.min(STREAMED_PIXELS, wholePixels(maxBytes, modelBytes, inFlight));
+  return { limit: { maxBytes, modelBytes }, largest } as const;
 }
 
 interface Finished {
-  readonly cells: number;
+  readonly facts: ImageFacts;
   save(): Promise<readonly string[]>;
 }
 
@@ -252,13 +207,13 @@ async function one(
       if (given !== undefined)
         throw new OutputError(`${path} is too large for given boxes`, { fix: 'cut it into parts' });
       const target = outputPath(path, 'tiff', config.out);
-      const count = await segmentSlide(source, model, { path, target, save: config.save, limit }, context);
-      return { cells: count, save: async () => [target] };
+      const facts = await segmentSlide(source, model, { path, target, save: config.save, limit }, context);
+      return { facts, save: async () => [target] };
     }
     const signal = context.signal === undefined ? {} : { signal: context.signal };
     const own = given === undefined ? {} : { boxes: boxesFrom(given) };
     const onEvent: EventListener = (event) => {
-      if (event.kind === 'progress') context.emit(event); // tiles of a large image
+      if (event.kind === 'progress') context.emit({ ...event, detail: basename(path) }); // tiles of a large image
     };
     const cells = await model.segment(image, { onEvent, ...signal, ...own });
     const options = {
@@ -266,7 +221,7 @@ async function one(
       ...(config.out === undefined ? {} : { folder: config.out }),
     };
     const input = { cells, image, fileName: basename(path) };
-    return { cells: cells.count, save: () => saveOutputs(input, path, config.save, options) };
+    return { facts: factsOf(cells), save: () => saveOutputs(input, path, config.save, options) };
   } finally {
     await close();
   }

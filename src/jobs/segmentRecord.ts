@@ -6,6 +6,7 @@ import type { EventListener } from '../core/events.js';
 import { asOutputError, exists, readTextIfThere } from '../core/files.js';
 import { counted } from '../core/plural.js';
 import { type OutputName, outputNames, outputPath } from '../segment/outputs/outputs.js';
+import type { ImageFacts } from './segmentFacts.js';
 import { differences, idOf, type Settings } from './segmentSettings.js';
 
 /**
@@ -15,25 +16,41 @@ import { differences, idOf, type Settings } from './segmentSettings.js';
 export const RECORD = 'cellsam-segment.jsonl';
 
 const settingsLine = z.object({ id: z.string(), settings: z.record(z.string(), z.unknown()) });
-const resultLine = z.object({ image: z.string(), files: z.array(z.string()), by: z.string() });
+const number = z.number().nullable();
+const facts = z.object({
+  cells: z.number(),
+  medianAreaPx: number,
+  meanScore: number,
+  boxThreshold: number,
+  zoom: number,
+}) satisfies z.ZodType<ImageFacts>;
+const resultLine = z.object({ image: z.string(), files: z.array(z.string()), by: z.string(), facts });
 
 /** What is known of one image's results: names without folders. */
-export type ResultLine = z.infer<typeof resultLine>;
+export type ImageResult = z.infer<typeof resultLine>;
 
 /** What is known of the files of one folder. */
 export interface FolderRecord {
   /** The settings behind a file; undefined where that is not known. */
   settingsOf(file: string): Settings | undefined;
+  /** What is known of files, but for what was made anew since; sorted by the image's name, of one image the latest last. */
+  results(): ImageResult[];
   /** Adds one image's results to the file. @throws OutputError where it cannot be written */
-  add(image: string, files: readonly string[], settings: Settings): Promise<void>;
+  add(image: string, files: readonly string[], settings: Settings, facts: ImageFacts): Promise<void>;
 }
 
 /** Reads a folder's record; an empty one where there is none. Lines that a killed process left unfinished are passed over. */
 export async function readRecord(folder: string): Promise<FolderRecord> {
   const path = join(folder, RECORD);
   const byId = new Map<string, Settings>();
-  const idOfFile = new Map<string, string>();
+  const ofFile = new Map<string, ImageResult>();
+  const all: ImageResult[] = [];
+  const take = (result: ImageResult): void => {
+    all.push(result);
+    for (const file of result.files) ofFile.set(file, result);
+  };
   const text = await readTextIfThere(path).catch((thrown) => {
+    if (thrown.code === 'ENOTDIR') return undefined; // a file in the folder's place: trying to write says so
     throw asOutputError(path, thrown);
   });
   let isUnfinished = text !== undefined && text !== '' && !text.endsWith('\n');
@@ -41,16 +58,22 @@ export async function readRecord(folder: string): Promise<FolderRecord> {
     const settings = settingsLine.safeParse(line);
     if (settings.success) byId.set(settings.data.id, settings.data.settings);
     const result = resultLine.safeParse(line);
-    if (result.success) for (const file of result.data.files) idOfFile.set(file, result.data.by);
+    if (result.success) take(result.data);
   }
   return {
-    settingsOf: (file) => byId.get(idOfFile.get(file) ?? ''),
-    add: async (image, files, settings) => {
+    settingsOf: (file) => byId.get(ofFile.get(file)?.by ?? ''),
+    results: () => {
+      const holds = (result: ImageResult): boolean =>
+        result.files.some((file) => ofFile.get(file) === result);
+      return all.filter(holds).sort((a, b) => (a.image === b.image ? 0 : a.image < b.image ? -1 : 1));
+    },
+    add: async (image, files, settings, own) => {
       const by = idOf(settings);
       const names = files.map((file) => basename(file));
-      const lines = [...(byId.has(by) ? [] : [{ id: by, settings }]), { image, files: names, by }];
+      const result = { image, files: names, by, facts: own };
+      const lines = [...(byId.has(by) ? [] : [{ id: by, settings }]), result];
       byId.set(by, settings);
-      for (const file of names) idOfFile.set(file, by);
+      take(result);
       const added = `${isUnfinished ? '\n' : ''}${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
       isUnfinished = true; // until all of it is there
       await appendFile(path, added).catch((thrown) => {

@@ -1,12 +1,14 @@
+import { basename } from 'node:path';
 import { DataError, OutputError } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import type { EventListener, JobContext } from '../core/events.js';
 import { writeAtomic } from '../core/files.js';
 import { TiffWriter } from '../io/tiff/write.js';
 import type { CellSegmenter } from '../segment/cellSegmenter.js';
-import { segmentLarge } from '../segment/large.js';
+import { type LargeResult, segmentLarge } from '../segment/large.js';
 import { tileWithin } from '../segment/memoryPlan.js';
 import type { OutputName } from '../segment/outputs/outputs.js';
 import type { ImageSource } from '../segment/tiles.js';
+import { asFacts, type ImageFacts } from './segmentFacts.js';
 
 /** Where a slide's labels go, and how much memory all of the program may take. */
 export interface SlideRequest {
@@ -20,7 +22,6 @@ export interface SlideRequest {
  * Segments an image that does not fit into memory: it is read tile by tile, and labels go to a TIFF row of tiles by row of
  * tiles. The file appears under its name when it is whole; a slide whose run was killed begins again.
  *
- * @returns number of cells
  * @throws OutputError, DataError where something is asked for that needs all of the image at once
  */
 export async function segmentSlide(
@@ -28,7 +29,7 @@ export async function segmentSlide(
   model: CellSegmenter,
   { path, target, save, limit }: SlideRequest,
   context: JobContext,
-): Promise<number> {
+): Promise<ImageFacts> {
   check(path, model, save);
   if (model.segmenter.options.gaugeCellSize) context.emit({ kind: 'note', message: onlyTiled(path) });
   const { source, zoom, tile: usual, overlap } = await model.viewOf(given);
@@ -42,26 +43,33 @@ export async function segmentSlide(
       message: `--max-memory allows tiles of ${tile} pixels, which share ${most} and not ${overlap}`,
       where: path,
     });
-  let cells = 0;
+  const areas: number[] = [];
+  let found: LargeResult = { scores: new Float32Array(0) };
+  const onTile: EventListener = (event) =>
+    context.emit(event.kind === 'progress' ? { ...event, detail: basename(path) } : event);
   await writeAtomic(target, async (temporary) => {
     const writer = await TiffWriter.create(temporary, { height, width, bits: 32, tile: 256, pixelSizeUm });
     try {
-      const sink = (y0: number, _rows: number, rows: Uint32Array) => writer.writeRows(y0, rows);
+      const sink = (y0: number, _rows: number, rows: Uint32Array) => {
+        for (const label of rows) if (label > 0) areas[label - 1] = (areas[label - 1] ?? 0) + 1;
+        return writer.writeRows(y0, rows);
+      };
       const options = {
         tile,
         overlap: Math.min(overlap, most),
         zoom,
-        onEvent: context.emit,
+        onEvent: onTile,
         ...(context.signal === undefined ? {} : { signal: context.signal }),
       };
-      cells = (await segmentLarge(model.segmenter, source, sink, options)).length;
+      found = await segmentLarge(model.segmenter, source, sink, options);
       await writer.close();
     } catch (thrown) {
       await writer.abandon();
       throw thrown;
     }
   });
-  return cells;
+  const seenAt = model.segmenter.fit === 'native' ? zoom : undefined;
+  return asFacts({ areas, scores: found.scores, boxThreshold: found.boxThreshold, zoom: seenAt });
 }
 
 const onlyTiled = (path: string): string =>

@@ -138,7 +138,8 @@ export class CellSegmenter {
     const zoom = rest.zoom ?? (await this.zoomFor(image));
     const tiles = gaugeCellSize ? this.#gaugingTiles(image) : this.tilesFor(image.height, image.width, zoom);
     if (tiles !== undefined) {
-      const cells = await segmentTiled(this.segmenter, image, { ...tiles, ...rest, zoom });
+      const seenAt = this.segmenter.fit === 'native' ? { zoom } : {};
+      const cells = await segmentTiled(this.segmenter, image, { ...tiles, ...rest, ...seenAt });
       if (!gaugeCellSize || areSmall(cells.labels)) return cells;
     }
     return this.segmenter.segment(image, { ...rest, zoom });

@@ -12,6 +12,10 @@ export interface CellsParts {
   readonly scores: Float32Array;
   readonly pixelSizeUm?: readonly [y: number, x: number];
   readonly warnings?: readonly string[];
+  /** Magnification at which the model saw the image; absent where it brings every image to its own size. */
+  readonly zoom?: number;
+  /** What the score of a box had to exceed; absent where the prompts were given. */
+  readonly boxThreshold?: number;
   /** Seconds by stage. */
   readonly timings?: Readonly<Record<string, number>>;
 }
@@ -23,6 +27,8 @@ export class Cells {
   readonly scores: Float32Array;
   readonly pixelSizeUm: readonly [y: number, x: number] | undefined;
   readonly warnings: readonly string[];
+  readonly zoom: number | undefined;
+  readonly boxThreshold: number | undefined;
   readonly timings: Readonly<Record<string, number>>;
 
   constructor(parts: CellsParts) {
@@ -31,6 +37,8 @@ export class Cells {
     this.scores = parts.scores;
     this.pixelSizeUm = parts.pixelSizeUm;
     this.warnings = parts.warnings ?? [];
+    this.zoom = parts.zoom;
+    this.boxThreshold = parts.boxThreshold;
     this.timings = parts.timings ?? {};
   }
 

@@ -26,6 +26,14 @@ export interface LargeOptions {
   readonly onEvent?: EventListener;
 }
 
+/** What segmenting in tiles gives besides the labels that went to the sink. */
+export interface LargeResult {
+  /** Score of each object, object i + 1 at index i. */
+  readonly scores: Float32Array;
+  /** What the score of a box had to exceed in all tiles; absent where the segmenter has no such limit. */
+  readonly boxThreshold?: number;
+}
+
 /** Tiles from which the statistics of a large image are taken, spread evenly. */
 const sampledTiles = 16;
 /** Tiles whose scores set the threshold of all: each costs a pass of the encoder. */
@@ -36,14 +44,13 @@ const scoredTiles = 4;
  * the whole image, and at the image's border tiles end where the image ends.
  *
  * @param sink is given finished rows
- * @returns scores of the objects, object i + 1 at index i
  */
 export async function segmentLarge(
   segmenter: TileSegmenter,
   source: ImageSource,
   sink: RowSink,
   options: LargeOptions,
-): Promise<Float32Array> {
+): Promise<LargeResult> {
   const rows = planTiles(source.height, source.width, options.tile, options.overlap);
   const stretch = stretchOf(await sampleOf(source, options.tile));
   const request = {
@@ -70,7 +77,7 @@ export async function segmentLarge(
     }
   }
   await stitcher.finish();
-  return stitcher.scores;
+  return { scores: stitcher.scores, ...(limit === undefined ? {} : { boxThreshold: limit }) };
 }
 
 /** The same for an image in memory, which is as the model sees it: see `CellSegmenter.asSeen`. */
@@ -82,13 +89,15 @@ export async function segmentTiled(
   const data = new Uint32Array(image.height * image.width);
   const start = performance.now();
   const keep: RowSink = async (y0, _height, rows) => data.set(rows, y0 * image.width);
-  const scores = await segmentLarge(segmenter, sourceOf(image), keep, options);
+  const { scores, boxThreshold } = await segmentLarge(segmenter, sourceOf(image), keep, options);
   const labels = { height: image.height, width: image.width, data, count: scores.length };
   return new Cells({
     labels,
     boxes: boxesOf(labels),
     scores,
     timings: { tiles: (performance.now() - start) / 1000 },
+    ...(options.zoom === undefined ? {} : { zoom: options.zoom }),
+    ...(boxThreshold === undefined ? {} : { boxThreshold }),
     ...(image.pixelSizeUm === undefined ? {} : { pixelSizeUm: image.pixelSizeUm }),
   });
 }

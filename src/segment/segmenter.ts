@@ -5,7 +5,7 @@ import { brightCells, hasBrightStain, inGrey, stainToGrey } from '../image/chann
 import { boxesOf } from '../image/labels.js';
 import type { Boxes, LabelImage, PixelImage } from '../image/types.js';
 import type { Prompt } from '../models/types.js';
-import { Cells } from './cells.js';
+import { Cells, type CellsParts } from './cells.js';
 import { clean, removeBoundaries } from './clean.js';
 import { Drawing } from './drawing.js';
 import type { Embedding, Engine } from './engine.js';
@@ -94,22 +94,35 @@ export class Segmenter {
       frameOf(image, request.stretch ?? stretchOf(image), this.engine, this.fit, request.zoom, !isWhole),
     );
     const prompts = givenPrompts(image, frame, request);
+    const largest = this.engine.side / Math.max(image.height, image.width);
+    const seenAt = this.fit === 'native' ? { zoom: Math.min(request.zoom ?? 1, largest) } : {};
     if (prompts?.length === 0)
-      return this.#cells(image, { labels: emptyLabels(image), scores: new Float32Array(0) }, timings);
+      return this.#cells(
+        image,
+        { labels: emptyLabels(image), scores: new Float32Array(0) },
+        { timings, ...seenAt },
+      );
     const embedding = await timed('encode', () => this.engine.encode(frame.data, 1, frame.detector));
     try {
-      const found = prompts ?? (await timed('detect', () => this.#found(embedding, frame, request)));
+      const { boxThreshold, found }: Found =
+        prompts === undefined
+          ? await timed('detect', () => this.#found(embedding, frame, request))
+          : { found: prompts };
       const drawn = await timed('decode', () => this.#draw(image, frame, embedding, found, request.signal));
-      return this.#cells(image, drawn, timings);
+      return this.#cells(image, drawn, {
+        timings,
+        ...seenAt,
+        ...(boxThreshold === undefined ? {} : { boxThreshold }),
+      });
     } finally {
       this.engine.release(embedding);
     }
   }
 
   /** The detector's boxes above the threshold that start inside the content. */
-  async #found(embedding: Embedding, frame: Frame, request: SegmentRequest): Promise<ScoredPrompt[]> {
+  async #found(embedding: Embedding, frame: Frame, request: SegmentRequest): Promise<Found> {
     const [detection] = await this.engine.detect(embedding, this.thresholds.sameCell);
-    if (detection === undefined) return [];
+    if (detection === undefined) return { found: [] };
     const { scores, boxes } = detection;
     const limit = request.scoreLimit ?? this.#limit(scores, request.boxThreshold);
     const kept: number[] = [];
@@ -119,10 +132,11 @@ export class Segmenter {
       if ((scores[i] as number) > limit && isContent) kept.push(i);
     }
     const chosen = takeBoxes(boxes, kept);
-    return kept.map((index, i) => ({
-      prompt: { kind: 'box', xyxy: boxAt(chosen, i) },
+    const found = kept.map((index, i) => ({
+      prompt: { kind: 'box' as const, xyxy: boxAt(chosen, i) },
       score: scores[index] as number,
     }));
+    return { boxThreshold: limit, found };
   }
 
   #limit(scores: ArrayLike<number>, box = this.thresholds.box): number {
@@ -183,7 +197,7 @@ export class Segmenter {
   #cells(
     image: PixelImage,
     { labels: rough, scores }: DrawnCells,
-    timings: Readonly<Record<string, number>>,
+    known: Pick<CellsParts, 'timings' | 'zoom' | 'boxThreshold'>,
   ): Cells {
     const { minSize, fillHoles, boundaries, smooth } = this.options;
     const drawn = smooth ? smoothCells(rough) : rough;
@@ -192,7 +206,7 @@ export class Segmenter {
       labels: boundaries === 'keep' ? labels : removeBoundaries(labels, boundaries),
       boxes: boxesOf(labels),
       scores: Float32Array.from(ids, (id) => scores[id - 1] as number),
-      timings,
+      ...known,
       ...(image.pixelSizeUm === undefined ? {} : { pixelSizeUm: image.pixelSizeUm }),
     });
   }
@@ -208,6 +222,12 @@ interface ScoredPrompt {
   readonly prompt: Prompt;
   /** Absent for given prompts: then the predicted IoU is the score. */
   readonly score?: number;
+}
+
+/** What is drawn, and what the scores of detected boxes had to exceed. */
+interface Found {
+  readonly found: readonly ScoredPrompt[];
+  readonly boxThreshold?: number;
 }
 
 const emptyLabels = ({ height, width }: PixelImage): LabelImage => ({

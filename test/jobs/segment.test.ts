@@ -10,6 +10,7 @@ import { npyOf } from '../../src/io/npyWrite.js';
 import { TiffWriter } from '../../src/io/tiff/write.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
 import { RECORD } from '../../src/jobs/segmentRecord.js';
+import { SUMMARY } from '../../src/jobs/segmentSummary.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { preset } from '../../src/models/presets.js';
 import { openImage } from '../../src/segment/imageFile.js';
@@ -54,7 +55,7 @@ describe('segmenting files', () => {
     expect(failure).toBeInstanceOf(PartialError);
     expect((failure as PartialError).exitCode).toBe(10);
     expect((failure as PartialError).problems.map((p) => p.where)).toEqual([join(folder, 'bad.tif')]);
-    const names = ['a_masks.tif', 'a_measurements.csv', 'c_masks.tif', 'c_measurements.csv', RECORD];
+    const names = ['a_masks.tif', 'a_measurements.csv', 'c_masks.tif', 'c_measurements.csv', RECORD, SUMMARY];
     expect((await readdir(join(folder, 'out'))).sort()).toEqual(names);
   });
 
@@ -165,7 +166,10 @@ describe('segmenting files', () => {
       const failure = await segmentFiles(config, { emit: (event) => events.push(event) }).catch((e) => e);
       expect(failure).toBeInstanceOf(OutputError);
       expect(failure.exitCode).toBe(7);
-      expect(failure.fix).toContain('--out');
+      expect([failure.where, failure.fix]).toEqual([
+        out === file ? file : '/proc/cellsam-none',
+        expect.stringContaining('--out'),
+      ]);
       expect(events).toEqual([]);
     }
   });

@@ -110,15 +110,25 @@ describe('results that are there', () => {
 describe('the record of a folder', () => {
   test('of two lines about a file the later one holds; an unfinished line spoils neither itself nor the next', async () => {
     const own = temporaryFolder();
-    await (await readRecord(own)).add('a.png', [join(own, 'a_masks.tif')], { zoom: 1 });
-    await (await readRecord(own)).add('b.png', [join(own, 'b_masks.tif')], { zoom: 1 });
+    const facts = { cells: 1, medianAreaPx: 9, meanScore: 0.5, boxThreshold: 0.4, zoom: null };
+    await (await readRecord(own)).add('a.png', [join(own, 'a_masks.tif')], { zoom: 1 }, facts);
+    await (await readRecord(own)).add('b.png', [join(own, 'b_masks.tif')], { zoom: 1 }, facts);
     await appendFile(join(own, RECORD), '{"image":"c.png","fil');
-    await (await readRecord(own)).add('a.png', [join(own, 'a_masks.tif')], { zoom: 2 });
+    await (await readRecord(own)).add(
+      'a.png',
+      [join(own, 'a_masks.tif')],
+      { zoom: 2 },
+      { ...facts, cells: 7 },
+    );
     const record = await readRecord(own);
     expect(['a_masks.tif', 'b_masks.tif', 'c_masks.tif'].map((file) => record.settingsOf(file))).toEqual([
       { zoom: 2 },
       { zoom: 1 },
       undefined,
+    ]);
+    expect(record.results().map(({ image, facts: { cells } }) => [image, cells])).toEqual([
+      ['a.png', 7],
+      ['b.png', 1],
     ]);
   });
 

@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { argumentProblems } from '../../config/argumentProblems.js';
 import { ConfigError } from '../../core/errors.js';
 import { counted } from '../../core/plural.js';
 import {
+  type SegmentedImage,
   type SegmentJob,
   type SegmentSummary,
   segmentFiles,
@@ -102,15 +104,36 @@ export const verb: Verb<SegmentSummary> = {
   run: (args, context) => segmentFiles(jobOf(args), context),
   render: (summary) => {
     const cells = summary.images.reduce((n, image) => n + image.cells, 0);
-    const lines = summary.images.map(
-      ({ path, cells: n, files }) => `${path}: ${counted(n, 'cell')} -> ${files.join(', ')}`,
-    );
+    const { images, summaries } = summary;
+    const lines = images.map((image) => imageText(image, images.length === 1));
+    const files = images.length < 2 ? 0 : images.reduce((n, image) => n + image.files.length, 0);
+    const where = [
+      ...(files === 0 ? [] : [`${counted(files, 'file')} in ${placesOf(images)}`]),
+      ...(summaries.length === 0 || images.length === 0 ? [] : [`summary: ${summaries.join(', ')}`]),
+    ];
     return [
       ...lines,
-      `${counted(summary.images.length, 'image')}, ${counted(cells, 'cell')}, ${summary.seconds.toFixed(1)} s${skippedText(summary)}`,
+      ...where,
+      `${counted(images.length, 'image')}, ${counted(cells, 'cell')}, ${summary.seconds.toFixed(1)} s${skippedText(summary)}`,
     ].join('\n');
   },
 };
+
+/** `a.png: 42 cells, zoom 1.6, box threshold 0.4`; of one image alone also its files, which a list of many would drown in. */
+function imageText({ path, cells, zoom, boxThreshold, files }: SegmentedImage, isAlone: boolean): string {
+  const parts = [
+    counted(cells, 'cell'),
+    ...(zoom === null ? [] : [`zoom ${Number(zoom.toPrecision(3))}`]),
+    ...(boxThreshold === null ? [] : [`box threshold ${Number(boxThreshold.toPrecision(3))}`]),
+  ];
+  return `${path}: ${parts.join(', ')}${isAlone ? ` -> ${files.join(', ')}` : ''}`;
+}
+
+/** Folders of results: the one, or the first and how many more. */
+function placesOf(images: readonly SegmentedImage[]): string {
+  const [first = '.', ...others] = new Set(images.flatMap(({ files }) => files.map((file) => dirname(file))));
+  return others.length === 0 ? first : `${first} and ${counted(others.length, 'other folder')}`;
+}
 
 /** What was not done again, and how it is: `; there already, not counted: 5 by the same settings (--overwrite makes them again)`. */
 function skippedText({ skipped, uncompared }: SegmentSummary): string {

@@ -1,0 +1,52 @@
+import { statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SetupError, UsageError } from '../core/errors.js';
+import type { JobContext } from '../core/events.js';
+import { estimateMemory } from '../models/memory.js';
+import type { CellSegmenter } from '../segment/cellSegmenter.js';
+import { loadCellSam, openOnnx } from '../segment/loadCellSam.js';
+import { exportJob, parseExportJob } from './export.js';
+import type { SegmentJob } from './segment.js';
+
+/** The live model, or an exported one on ONNX Runtime; a model file is exported for that to a folder that goes at once. */
+export async function openModel(config: SegmentJob, context: JobContext): Promise<CellSegmenter> {
+  const { engine, precision } = config;
+  if (engine === 'tensorflow' && precision !== 'float32')
+    throw new UsageError('TensorFlow computes in float32; other precisions are for ONNX Runtime', {
+      where: '--precision',
+      fix: `add --engine onnx`,
+    });
+  if (engine === 'tensorflow')
+    return loadCellSam(config.model, {
+      ...config.segment,
+      onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
+    });
+  if (statSync(config.model, { throwIfNoEntry: false })?.isDirectory())
+    return openOnnx(config.model, { ...config.segment, precision });
+  const folder = await mkdtemp(join(tmpdir(), 'cellsam-onnx-'));
+  try {
+    const smaller = precision === 'float32' ? [] : [precision];
+    const how = { to: ['onnx'], out: folder, smaller, verify: false };
+    await exportJob(parseExportJob({ model: config.model, ...how }), context);
+    return await openOnnx(join(folder, 'onnx'), { ...config.segment, precision });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function unusedText(names: readonly string[]): string {
+  return `${names.length} weights of the file are not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;
+}
+
+/** What the program and its model take. @throws SetupError where that is not known */
+export function bytesOf(cells: CellSegmenter, engine: SegmentJob['engine']): number {
+  if (engine === 'onnx')
+    throw new SetupError('what a model takes on ONNX Runtime is not known', {
+      where: '--max-memory',
+      fix: 'leave it out, or use --engine tensorflow',
+    });
+  const prompts = cells.segmenter.options.promptsPerCall;
+  return estimateMemory(cells.model.config, { what: 'forward', batchSize: 1, prompts }).total;
+}
