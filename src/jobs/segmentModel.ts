@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SetupError, UsageError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
+import { counted } from '../core/plural.js';
 import { estimateMemory } from '../models/memory.js';
 import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import { loadCellSam, openOnnx } from '../segment/loadCellSam.js';
@@ -37,7 +38,7 @@ export async function openModel(config: SegmentJob, context: JobContext): Promis
 }
 
 function unusedText(names: readonly string[]): string {
-  return `${names.length} weights of the file are not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;
+  return `${counted(names.length, 'weight')} of the file ${names.length === 1 ? 'is' : 'are'} not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;
 }
 
 /** What the program and its model take. @throws SetupError where that is not known */

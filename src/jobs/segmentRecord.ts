@@ -35,7 +35,7 @@ export interface FolderRecord {
   settingsOf(file: string): Settings | undefined;
   /** What is known of files, but for what was made anew since; sorted by the image's name, of one image the latest last. */
   results(): ImageResult[];
-  /** Adds one image's results to the file. @throws OutputError where it cannot be written */
+  /** Adds one image's results to the file, unless it says the same already. @throws OutputError where it cannot be written */
   add(image: string, files: readonly string[], settings: Settings, facts: ImageFacts): Promise<void>;
 }
 
@@ -71,14 +71,16 @@ export async function readRecord(folder: string): Promise<FolderRecord> {
       const by = idOf(settings);
       const names = files.map((file) => basename(file));
       const result = { image, files: names, by, facts: own };
-      const lines = [...(byId.has(by) ? [] : [{ id: by, settings }]), result];
-      byId.set(by, settings);
-      take(result);
-      const added = `${isUnfinished ? '\n' : ''}${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+      const told = JSON.stringify(result);
+      if (names.every((file) => JSON.stringify(ofFile.get(file)) === told)) return; // made again, the same
+      const lines = [...(byId.has(by) ? [] : [JSON.stringify({ id: by, settings })]), told];
+      const added = `${isUnfinished ? '\n' : ''}${lines.join('\n')}\n`;
       isUnfinished = true; // until all of it is there
       await appendFile(path, added).catch((thrown) => {
         throw asOutputError(path, thrown);
       });
+      byId.set(by, settings);
+      take(result);
       isUnfinished = false;
     },
   };

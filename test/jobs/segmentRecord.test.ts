@@ -33,6 +33,9 @@ describe('results that are there', () => {
   test('by the same settings they are skipped, and the line says how they are made again', async () => {
     const first = await run('same');
     expect(first.images.map(({ path }) => path)).toEqual(images);
+    const record = await readFile(join(folder, 'same', RECORD), 'utf8');
+    await run('same', { overwrite: true });
+    expect(await readFile(join(folder, 'same', RECORD), 'utf8')).toBe(record); // nothing new to tell
     const again = await run('same');
     expect([again.images, again.skipped, again.uncompared]).toEqual([[], images, []]);
     expect(verb.render(again)).toMatch(
@@ -130,6 +133,16 @@ describe('the record of a folder', () => {
       ['a.png', 7],
       ['b.png', 1],
     ]);
+  });
+
+  test('a result is told again where one of its files was made by others meanwhile', async () => {
+    const own = temporaryFolder();
+    const facts = { cells: 1, medianAreaPx: 9, meanScore: 0.5, boxThreshold: 0.4, zoom: null };
+    const record = await readRecord(own);
+    await record.add('a.png', ['a_masks.tif', 'a_cells.geojson'], { zoom: 1 }, facts);
+    await record.add('a.png', ['a_cells.geojson'], { zoom: 2 }, facts);
+    await record.add('a.png', ['a_masks.tif', 'a_cells.geojson'], { zoom: 1 }, facts);
+    expect((await readRecord(own)).settingsOf('a_cells.geojson')).toEqual({ zoom: 1 });
   });
 
   test('settings of an option that a version did not know are not told to differ', () => {
