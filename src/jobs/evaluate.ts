@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { loadConfig } from '../config/load.js';
@@ -16,7 +16,8 @@ import { folderCases, modelCases, predictedCases, readGroups } from '../evaluate
 import { type EvaluateResult, evaluateCases, type Origin } from '../evaluate/writeReport.js';
 import { segmenterOf } from '../segment/loadCellSam.js';
 import { segmentOptions } from '../segment/options.js';
-import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
+import { loadModelFile, type ModelCard, saveModelFile } from '../weights/modelFile.js';
+import { modelFileAt } from '../weights/modelPath.js';
 import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
 import { leaks } from './leaks.js';
 import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
@@ -25,7 +26,10 @@ import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
 const SCORED = [...SPLITS, 'all'] as const;
 
 export const evaluateJobOptions = z.strictObject({
-  model: z.string().optional().describe('folder of a training run, or a model file'),
+  model: z
+    .string()
+    .optional()
+    .describe('a model file, or a folder that holds model.safetensors; that of a run brings its data set'),
   pred: z.string().optional().describe('folder of masks, of any program'),
   truth: z.string().optional().describe('folder of true masks'),
   config: z
@@ -107,20 +111,19 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<E
 }
 
 async function evaluateModel(job: EvaluateJob, given: string, context: JobContext): Promise<EvaluateResult> {
-  const isRun = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
-  const file = isRun ? join(given, 'model.safetensors') : given;
-  if (!(await exists(file)))
-    throw new DataError(isRun ? `${given} holds no model.safetensors` : `there is no file ${file}`, {
-      where: given,
-      fix: 'name a model file, or the folder of a run that has evaluated at least once',
-    });
-  const runConfig = isRun ? join(given, 'config.yaml') : undefined;
-  const sets = await wantedSets(job, runConfig, context);
-  const warnings = await leaks(sets, file, runConfig, job.shared, context);
-  if (job.calibrate) await calibrateFile(file, job, runConfig, context);
-  const { model, card } = await loadModelFile(file);
-  const segmenter = segmenterOf(model, card, job.segment);
+  const file = await modelFileAt(given);
+  const isFolder = file !== given;
+  const ownConfig = join(given, 'config.yaml');
+  const runConfig = isFolder && (await exists(ownConfig)) ? ownConfig : undefined;
+  // Before the images, which may take minutes to read.
+  const { model, card: stored } = await loadModelFile(file);
   try {
+    const sets = await wantedSets(job, runConfig, context);
+    const warnings = await leaks(sets, file, runConfig, job.shared, context);
+    const card = job.calibrate
+      ? await calibrated(file, { model, card: stored }, job, runConfig, context)
+      : stored;
+    const segmenter = segmenterOf(model, card, job.segment);
     const cases: Case[] = [];
     for (const { name, samples, groups } of sets) {
       const options = { segment: job.segment, trueBoxes: job.boxes === 'truth' };
@@ -158,10 +161,11 @@ async function evaluateModel(job: EvaluateJob, given: string, context: JobContex
       ],
       warnings,
     };
-    const out = job.out ?? (isRun ? join(given, 'report') : `${file.replace(/\.safetensors$/, '')}-report`);
+    const out =
+      job.out ?? (isFolder ? join(given, 'report') : `${file.replace(/\.safetensors$/, '')}-report`);
     return await evaluateCases(cases, origin, out, job.force, context);
   } finally {
-    segmenter.dispose();
+    model.dispose();
   }
 }
 
@@ -174,7 +178,7 @@ async function wantedSets(
   const path = job.config ?? runConfig;
   if (path === undefined)
     throw new UsageError('on which images?', {
-      fix: 'pass --config with a training configuration or a list of data sets',
+      fix: 'pass --config with a training configuration or a list of data sets; only the folder of a training run brings its own',
     });
   const hasList = /^datasets\s*:/m.test(await readFile(path, 'utf8').catch(() => ''));
   if (!hasList) {
@@ -220,44 +224,41 @@ function withMasks(samples: readonly Sample[], { emit }: JobContext): Sample[] {
   return usable;
 }
 
-/** Finds the thresholds on the validation part and writes them into the model's file. */
-async function calibrateFile(
+/** Finds the thresholds on the validation part and writes them into the model's file. @returns the file's new card */
+async function calibrated(
   file: string,
+  { model, card }: Awaited<ReturnType<typeof loadModelFile>>,
   job: EvaluateJob,
   runConfig: string | undefined,
   context: JobContext,
-): Promise<void> {
+): Promise<ModelCard> {
   const sets = await wantedSets({ ...job, split: 'val' }, runConfig, context);
   const images = sets.flatMap(({ samples }) =>
     samples.flatMap(({ image, instances }) =>
       instances.kind === 'labels' ? [{ image, truth: instances.labels }] : [],
     ),
   );
-  const { model, card } = await loadModelFile(file);
   const { boxThreshold: _given, ...options } = job.segment;
-  try {
-    const segmenter = segmenterOf(model, card, options).segmenter;
-    const before = segmenter.thresholds;
-    const found = await calibrate(
-      model,
-      images,
-      fullSweep,
-      { ...options, thresholds: 'model' },
-      context,
-      { ...plainThresholds(0.4), objectSide: card.thresholds?.objectSide },
-      segmenter.engine.scaling,
-    );
-    const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
-    context.emit({ kind: 'note', message });
-    await saveModelFile(file, model.toArrays(), {
-      ...card,
-      thresholds: found.thresholds,
-      trainedImages: withImages(
-        card.trainedImages ?? UNKNOWN_IMAGES,
-        sets.flatMap(({ samples }) => samples.map(({ source }) => source.contentHash)),
-      ),
-    });
-  } finally {
-    model.dispose();
-  }
+  const { thresholds: before, engine } = segmenterOf(model, card, options).segmenter;
+  const found = await calibrate(
+    model,
+    images,
+    fullSweep,
+    { ...options, thresholds: 'model' },
+    context,
+    { ...plainThresholds(0.4), objectSide: card.thresholds?.objectSide },
+    engine.scaling,
+  );
+  const message = `thresholds on ${images.length} validation images: F1 ${found.f1.toFixed(3)} with ${JSON.stringify(found.thresholds)}; before: ${JSON.stringify(before)}`;
+  context.emit({ kind: 'note', message });
+  const now = {
+    ...card,
+    thresholds: found.thresholds,
+    trainedImages: withImages(
+      card.trainedImages ?? UNKNOWN_IMAGES,
+      sets.flatMap(({ samples }) => samples.map(({ source }) => source.contentHash)),
+    ),
+  };
+  await saveModelFile(file, model.toArrays(), now);
+  return now;
 }

@@ -11,13 +11,14 @@ import { loadConfig } from '../config/load.js';
 import { DataError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { writeFileAtomic } from '../core/files.js';
-import { sha256, sha256OfFile } from '../core/hash.js';
+import { sha256 } from '../core/hash.js';
 import { Random } from '../core/random.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
 import type { Sample } from '../data/sample.js';
 import { readGroups } from '../evaluate/sources.js';
 import { thresholdSets } from '../segment/thresholds.js';
 import { requireTraining } from '../tf/index.js';
+import { baseModel } from '../weights/base.js';
 import { loadModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 import { TRAIN_JOB_PATHS, trainJobOptions } from './train.js';
@@ -70,7 +71,7 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
   const limits = { memoryBytes: Math.min(2e9, totalmem() / 8), diskBytes: 0 };
   const name = kinds.length === 0 ? basename(resolve(config.data.root)) : kinds.join('-');
   const target = out ?? join('runs', `fewshot-${name}${boxesOnly ? '-boxes' : ''}`);
-  const hash = await sha256OfFile(file);
+  const { sha256: hash } = await baseModel(file);
   const ids = [parts.pool, parts.heldout].map((part) => part.map(({ source }) => source.contentHash));
   const key = sha256(JSON.stringify([hash, ids, boxesOnly, options])).slice(0, 12);
   try {

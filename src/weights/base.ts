@@ -3,6 +3,7 @@ import type { NamedArrays } from '../core/arrays.js';
 import { WeightsError } from '../core/errors.js';
 import { exists } from '../core/files.js';
 import { sha256OfFile } from '../core/hash.js';
+import { modelFileAt } from './modelPath.js';
 import { shippedModel } from './shippedModel.js';
 
 /** The model file that an adapted one was made from; it holds every weight that the adapted one does not. */
@@ -11,8 +12,10 @@ export interface BaseModel {
   readonly sha256: string;
 }
 
-export async function baseModel(path: string): Promise<BaseModel> {
-  return { path: resolve(path), sha256: await sha256OfFile(path) };
+/** @param model its file, or a folder that holds it @throws WeightsError when there is none */
+export async function baseModel(model: string): Promise<BaseModel> {
+  const path = resolve(await modelFileAt(model));
+  return { path, sha256: await sha256OfFile(path) };
 }
 
 /** The reference as an adapted file keeps it: paths from its own folder, so that both may move together. */

@@ -4,6 +4,7 @@ import { WeightsError } from '../core/errors.js';
 import { openSafetensors } from '../io/safetensors.js';
 import { findBase } from './base.js';
 import { changedBy, factorNames, isFactor } from './lowRank.js';
+import { modelFileAt } from './modelPath.js';
 import { openTorch } from './torch.js';
 
 /** An open weight file of any kind; arrays are read on demand. The caller closes it. */
@@ -17,17 +18,17 @@ export interface WeightsFile extends ArraySource {
 }
 
 /**
- * Opens `.safetensors`, `.pt` or `.pth`; the content decides, not the name. An adapted file, which holds only what changed,
- * is opened together with its base.
+ * Opens `.safetensors`, `.pt` or `.pth`; the content decides, not the name. Of a folder its `model.safetensors` is opened. An
+ * adapted file, which holds only what changed, is opened together with its base.
  *
- * @throws WeightsError when the file is none of these, damaged or hostile, or its base is not found
+ * @throws WeightsError when the file is missing, none of these, damaged or hostile, or its base is not found
  */
 export async function openWeights(path: string): Promise<WeightsFile> {
-  const own = await openAlone(path);
+  const own = await openAlone(await modelFileAt(path));
   const reference = own.metadata['base'];
   if (reference === undefined) return own;
   try {
-    return over(await openWeights(await findBase(reference, path)), own);
+    return over(await openWeights(await findBase(reference, own.path)), own);
   } catch (thrown) {
     await own.close();
     throw thrown;

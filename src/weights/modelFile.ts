@@ -67,6 +67,7 @@ export function saveModelFile(
 /**
  * Reads a model of ours, or CellSAM's published checkpoint in either form and format, weight by weight.
  *
+ * @param path of the file, or of a folder that holds it as `model.safetensors`
  * @param config the sizes, for files that do not tell them
  * @throws WeightsError when the file does not tell its model and `config` is absent, or names or shapes do not fit
  */

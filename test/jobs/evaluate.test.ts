@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { CellsamError } from '../../src/core/errors.js';
+import type { JobEvent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
 import { simulate } from '../../src/data/simulate/simulate.js';
 import { calibrate, fullSweep } from '../../src/evaluate/calibrate.js';
@@ -146,6 +147,27 @@ describe('a model', () => {
     const oracle = await run({ model, boxes: 'truth', out: join(model, 'oracle') });
     expect(oracle.datasets[0]?.box).toBeNull();
     expect(oracle.per_image[0]?.n_pred).toBeGreaterThan(0);
+  });
+
+  test('of a folder without a configuration is scored on the data sets that are named', async () => {
+    const model = await runFolder();
+    rmSync(join(model, 'config.yaml'));
+    const config = join(folder(), 'sets.yaml');
+    const data = { type: 'simulated', count: 6, fieldSize: 48 };
+    writeFileSync(config, stringify({ datasets: { mine: { data } } }));
+    const { per_image, report } = await run({ model, config });
+    expect([per_image.length, report.startsWith(join(model, 'report'))]).toEqual([1, true]);
+    expect(await failure(run({ model }))).toBe('on which images?');
+  });
+
+  test('is opened before any image is read', async () => {
+    const root = folder();
+    writeFileSync(join(root, 'model.safetensors'), 'no model');
+    writeFileSync(join(root, 'config.yaml'), stringify({ data: { type: 'simulated', count: 6 } }));
+    const seen: JobEvent[] = [];
+    const job = evaluateJobOptions.parse({ model: root });
+    await expect(evaluate(job, { emit: (event) => seen.push(event) })).rejects.toMatchObject({ exitCode: 5 });
+    expect(seen).toEqual([]);
   });
 
   test('is not scored on images that trained it, whatever they are called', async () => {

@@ -12,7 +12,7 @@ export const verb: Verb<Awaited<ReturnType<typeof evaluate>>> = {
     ['cellsam evaluate --model runs/dsb2018 --boxes truth', 'how good the masks are where boxes are right'],
   ],
   options: {
-    model: { alias: 'run', type: 'string', describe: 'folder of a training run, or a model file' },
+    model: { alias: 'run', type: 'string', describe: 'a model file, or the folder of a run or adaptation' },
     config: {
       type: 'string',
       describe: "YAML with `datasets:`, or a training configuration; the run's own when absent",
