@@ -80,8 +80,21 @@ export class Interrupted extends CellsamError {
   readonly exitCode = 130;
 }
 
+/** What the system says of files, in words; its own text repeats the path that our messages name already. */
+const SYSTEM: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EISDIR: 'it is a folder, not a file',
+  ENOTDIR: 'something on its path is a file, not a folder',
+  EEXIST: 'a file of that name is in the way',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'that disk can only be read',
+};
+
 /** Text of anything that was thrown, for messages that add context to a cause. */
 export function reason(thrown: unknown): string {
+  const said = SYSTEM[(thrown as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  if (said !== undefined) return said;
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 

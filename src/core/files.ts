@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { OutputError, reason } from './errors.js';
 
 /**
@@ -38,39 +38,32 @@ export async function writeAtomic(path: string, write: (temporary: string) => Pr
   }
 }
 
+/** How another place is chosen where a job does not say it otherwise. */
+const ELSEWHERE = 'choose a folder that you may write to, with --out';
+
 /**
  * Makes a folder and those above it; one that is there is left as it is. Node's own `recursive` is not used: where the
  * system answers "no such file" about a name in a folder that exists, as below /proc, it asks for ever, in a thread that no
  * signal reaches.
  *
+ * @param fix how another folder is chosen
+ * @returns the uppermost folder that was made; undefined where all were there
  * @throws OutputError where a file stands in the way or the place is not writable
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, fix = ELSEWHERE): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return;
+  if (found?.isDirectory()) return undefined;
   if (found !== undefined)
-    throw new OutputError(`${path} is a file, and a folder is needed`, {
-      where: path,
-      fix: 'choose another folder, with --out',
-    });
+    throw new OutputError(`${path} is a file, and a folder is needed`, { where: path, fix });
   const above = dirname(path);
-  if (above !== path) await makeFolder(above);
-  await mkdir(path).catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === 'EEXIST') return; // another process was quicker
-    throw thrown.code === 'ENOENT' ? notWritable(path, thrown) : asOutputError(path, thrown);
-  });
-}
-
-/** Makes a folder and writes in it for a try, so that a long job need not find out at its end. @throws OutputError */
-export async function ensureWritable(folder: string): Promise<void> {
-  await makeFolder(folder);
-  const temporary = temporaryBeside(join(folder, 'try'));
+  const first = above === path ? undefined : await makeFolder(above, fix);
   try {
-    await writeFile(temporary, '');
+    await mkdir(path);
+    return first ?? path;
   } catch (thrown) {
-    throw asOutputError(folder, thrown);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined); // what writing says is told
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return first; // another process was quicker
+    throw code === 'ENOENT' ? notWritable(path, thrown, fix) : asOutputError(path, thrown, fix);
   }
 }
 
@@ -124,8 +117,41 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Foreseen failures of writing as an OutputError, anything else as it is. */
-export function asOutputError(path: string, thrown: unknown): unknown {
+/**
+ * Tries to write into a folder and leaves everything as it was: what takes long should not find out at its end that its
+ * results have no place.
+ *
+ * @param fix how another folder is chosen; with --out when absent
+ * @throws OutputError when the folder cannot be made or written into
+ */
+export async function requireWritable(folder: string, fix?: string): Promise<void> {
+  const probe = temporaryBeside(join(folder, 'probe'));
+  let made: string | undefined;
+  try {
+    made = await makeFolder(folder, fix);
+    await writeFile(probe, '');
+  } catch (thrown) {
+    throw asOutputError(folder, thrown, fix);
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined); // below a file there is nothing to remove
+    if (made !== undefined) await removeEmpty(resolve(folder), resolve(made));
+  }
+}
+
+/** Removes a folder and those above it up to `top`, as far as they are empty. */
+async function removeEmpty(folder: string, top: string): Promise<void> {
+  for (let path = folder; path.startsWith(top); path = dirname(path))
+    await rmdir(path).catch(() => undefined); // another process has begun to use it
+}
+
+const DENIED: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST']);
+
+/**
+ * Foreseen failures of writing as an OutputError, anything else as it is.
+ *
+ * @param fix how another place is chosen; with --out when absent
+ */
+export function asOutputError(path: string, thrown: unknown, fix = ELSEWHERE): unknown {
   const code = (thrown as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ENOSPC') {
     return new OutputError(`no space left on the disk while writing ${path}`, {
@@ -134,15 +160,10 @@ export function asOutputError(path: string, thrown: unknown): unknown {
       cause: thrown,
     });
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR')
-    return notWritable(path, thrown);
+  if (DENIED.has(code ?? '')) return notWritable(path, thrown, fix);
   return thrown;
 }
 
-function notWritable(path: string, thrown: unknown): OutputError {
-  return new OutputError(`cannot write ${path}: ${reason(thrown)}`, {
-    where: path,
-    fix: 'choose a folder that you may write to, with --out',
-    cause: thrown,
-  });
+function notWritable(path: string, thrown: unknown, fix: string): OutputError {
+  return new OutputError(`cannot write ${path}: ${reason(thrown)}`, { where: path, fix, cause: thrown });
 }

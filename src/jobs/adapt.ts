@@ -11,7 +11,7 @@ import { meanOf } from '../adapt/score.js';
 import { queriesFor, trimQueries } from '../adapt/trimQueries.js';
 import { CellsamError, DataError, OutputError, type Problem, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { exists, writeFileAtomic } from '../core/files.js';
+import { exists, requireWritable, writeFileAtomic } from '../core/files.js';
 import { sha256 } from '../core/hash.js';
 import { FORMAT_NAMES, type FormatName, formatNamed } from '../data/formats/formats.js';
 import { type Layout, recogniseLayout } from '../data/formats/recognise.js';
@@ -60,7 +60,7 @@ const GB = 1e9;
 /**
  * Adapts a model to a user's annotated images and writes it, or the model as it came where that is better on held-out ones.
  *
- * @throws DataError when nothing can be learnt from the folder, OutputError when the output exists
+ * @throws DataError when nothing can be learnt from the folder, OutputError when the output exists or cannot be written
  */
 export async function adaptJob(job: AdaptJob, context: JobContext): Promise<AdaptResult> {
   const started = performance.now();
@@ -74,6 +74,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
       fix: 'choose another folder with --out, or replace it with --overwrite',
     });
   }
+  await requireWritable(folder);
   const fields = annotatedFields(await readAll(source, type, context));
   if (fields.length === 0) {
     throw new DataError(`${source} has no image with masks or boxes`, {

@@ -10,7 +10,7 @@ import { runStore } from '../adapt/runStore.js';
 import { loadConfig } from '../config/load.js';
 import { DataError } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { writeFileAtomic } from '../core/files.js';
+import { requireWritable, writeFileAtomic } from '../core/files.js';
 import { sha256 } from '../core/hash.js';
 import { Random } from '../core/random.js';
 import { openDataset, SPLITS } from '../data/dataset.js';
@@ -59,6 +59,9 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
   const started = performance.now();
   const { config: path, model: file, groups, kinds, heldout, shots, seeds, boxesOnly, out, ...options } = job;
   const { config, folder } = await loadConfig(trainJobOptions, path, [], TRAIN_JOB_PATHS);
+  const name = kinds.length === 0 ? basename(resolve(config.data.root)) : kinds.join('-');
+  const target = out ?? join('runs', `fewshot-${name}${boxesOnly ? '-boxes' : ''}`);
+  await requireWritable(target);
   const isOfKind = await kindFilter(groups, kinds);
   const parts = partsOf(await readAll(config.data, folder, isOfKind, context), job);
   const most = Math.max(...shots);
@@ -69,8 +72,6 @@ export async function fewshotJob(job: FewshotJob, context: JobContext): Promise<
     );
   const { model, card } = await loadModelFile(file);
   const limits = { memoryBytes: Math.min(2e9, totalmem() / 8), diskBytes: 0 };
-  const name = kinds.length === 0 ? basename(resolve(config.data.root)) : kinds.join('-');
-  const target = out ?? join('runs', `fewshot-${name}${boxesOnly ? '-boxes' : ''}`);
   const { sha256: hash } = await baseModel(file);
   const ids = [parts.pool, parts.heldout].map((part) => part.map(({ source }) => source.contentHash));
   const key = sha256(JSON.stringify([hash, ids, boxesOnly, options])).slice(0, 12);

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Problem } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { ensureWritable, removeStaleIn } from '../core/files.js';
+import { requireWritable, removeStaleIn } from '../core/files.js';
 import { counted } from '../core/plural.js';
 import { outputPath } from '../segment/outputs/outputs.js';
 import type { SegmentJob } from './segment.js';
@@ -45,7 +45,7 @@ export async function planOf(config: SegmentJob, { emit }: JobContext): Promise<
   for (const { where = '', message } of problems) emit({ kind: 'warning', message, where });
   const folders = new Set(wanted.map((path) => folderOf(path, out)));
   for (const folder of folders) {
-    await ensureWritable(folder);
+    await requireWritable(folder);
     await removeStaleIn(folder);
   }
   const isKnown = (path: string): boolean => {

@@ -2,7 +2,7 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OutputError } from '../core/errors.js';
-import { exists, readTextIfThere, writeFileAtomic } from '../core/files.js';
+import { asOutputError, exists, readTextIfThere, writeFileAtomic } from '../core/files.js';
 import { lockFolder } from '../core/lock.js';
 
 /** One line of `metrics.jsonl`: a step, or a look at the validation part. */
@@ -15,15 +15,18 @@ export type MetricLine = Readonly<Record<string, unknown>> & {
  * Takes a run's folder for this process.
  *
  * @returns gives it back
- * @throws OutputError when it holds another run, or none although it should, or another process works in it
+ * @throws OutputError when it holds another run, or none although it should, cannot be written, or another process works in it
  */
 export async function claimFolder(folder: string, resume: boolean): Promise<() => Promise<void>> {
   const has = (file: string) => exists(join(folder, file));
   if (!(await has('config.yaml')) && resume)
     throw new OutputError(`there is no run in ${folder}`, { where: folder, fix: 'check the path' });
   const checkpoints = join(folder, 'checkpoints');
-  await mkdir(checkpoints, { recursive: true });
-  const unlock = await lockFolder(folder);
+  const unlock = await mkdir(checkpoints, { recursive: true })
+    .then(() => lockFolder(folder))
+    .catch((thrown: unknown) => {
+      throw asOutputError(folder, thrown, 'choose a folder that you may write to, with run.folder=...');
+    });
   const release = async () => {
     await unlock();
     if (await has('config.yaml')) return;

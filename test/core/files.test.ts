@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { OutputError } from '../../src/core/errors.js';
-import { ensureWritable, makeFolder, removeStaleIn, temporaryBeside } from '../../src/core/files.js';
+import { makeFolder, removeStaleIn, requireWritable, temporaryBeside } from '../../src/core/files.js';
 
 test('what a killed process left in a folder goes; what is young, belongs to one that runs, or is no temporary, stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stale-'));
@@ -25,7 +25,7 @@ test('a folder is made with those above it, twice and by two at once', async () 
   const folder = await mkdtemp(join(tmpdir(), 'made-'));
   const deep = join(folder, 'a', 'b', 'c');
   await Promise.all([makeFolder(deep), makeFolder(deep)]);
-  await ensureWritable(deep);
+  await requireWritable(deep);
   expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
   expect(await readdir(deep)).toEqual([]);
   await rm(folder, { recursive: true });
@@ -36,7 +36,24 @@ test('a file in the way, or a place that takes no folders, ends in an error and 
   const file = join(folder, 'file');
   await writeFile(file, '');
   for (const path of [file, join(file, 'below'), '/proc/cellsam-none', '/proc/cellsam-none/below'])
-    await expect(ensureWritable(path)).rejects.toThrow(OutputError);
+    await expect(requireWritable(path)).rejects.toThrow(OutputError);
   await expect(makeFolder(join(file, 'below'))).rejects.toThrow(`${file} is a file, and a folder is needed`);
   await rm(folder, { recursive: true });
+});
+
+test('a folder is tried out before long work, and left as it was', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'writable-'));
+  await requireWritable(join(root, 'a', 'b'));
+  await requireWritable(root);
+  expect(await readdir(root)).toEqual([]);
+  const file = join(root, 'file');
+  await writeFile(file, '');
+  for (const folder of [file, join(file, 'a', 'b')])
+    await expect(requireWritable(folder)).rejects.toMatchObject({
+      exitCode: 7,
+      message: `${file} is a file, and a folder is needed`,
+      fix: expect.stringContaining('--out'),
+    });
+  expect(await readdir(root)).toEqual(['file']);
+  await rm(root, { recursive: true });
 });

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { silent } from '../../src/core/events.js';
+import { type JobEvent, silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
 import { adaptJob, adaptJobOptions } from '../../src/jobs/adapt.js';
 import { simulateFields, simulateJobOptions } from '../../src/jobs/simulate.js';
@@ -44,6 +44,14 @@ test('where adaptation does not help, the file written is the model as it came, 
   expect(JSON.parse(readFileSync(join(out, 'adapt.json'), 'utf8')).isKept).toBe(false);
   expect(existsSync(join(out, 'report.html'))).toBe(true);
   await expect(adaptJob(job(images, { out }), context)).rejects.toThrow(/holds an adaptation already/);
+});
+
+test('an output folder that cannot be written is told before anything is read', async () => {
+  const seen: JobEvent[] = [];
+  const out = join(untrained, 'out');
+  const work = adaptJob(job(join(root, 'nowhere'), { out }), { emit: (event) => seen.push(event) });
+  await expect(work).rejects.toMatchObject({ exitCode: 7, where: out });
+  expect(seen).toEqual([]);
 });
 
 test('a folder without masks is a clear error, and nothing is written', async () => {

@@ -91,6 +91,15 @@ describe('a training run', () => {
     expect(existsSync(run)).toBe(false);
   });
 
+  test('whose folder cannot be made says so, and how another is chosen', async () => {
+    const file = folder();
+    writeFileSync(file, '');
+    await expect(trainJob(job(join(file, 'run'), 2), '.', false, silent)).rejects.toMatchObject({
+      exitCode: 7,
+      fix: expect.stringContaining('run.folder='),
+    });
+  });
+
   test('whose newest checkpoint is damaged goes on from the one before, with a warning', async () => {
     const run = folder();
     await trainJob(job(run, 4), '.', false, silent);

@@ -1,5 +1,5 @@
 import { open, readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError, reason } from '../../core/errors.js';
 
 /**
@@ -11,7 +11,7 @@ import { DataError, reason } from '../../core/errors.js';
 export async function filesBelow(root: string): Promise<string[]> {
   const found: string[] = [];
   const visit = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(`${root}/${folder}`, { withFileTypes: true })) {
+    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
       const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory() && !entry.name.endsWith('.zarr')) await visit(name);
@@ -19,8 +19,9 @@ export async function filesBelow(root: string): Promise<string[]> {
     }
   };
   await visit('').catch((thrown) => {
-    throw new DataError(`cannot read the dataset folder ${root}: ${reason(thrown)}`, {
-      where: root,
+    const { path = root } = thrown as NodeJS.ErrnoException; // it may be a folder below
+    throw new DataError(`cannot read the dataset folder ${path}: ${reason(thrown)}`, {
+      where: path,
       fix: 'set data.root to the folder that holds the images',
       cause: thrown,
     });
