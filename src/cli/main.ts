@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
-import { CellsamError, PartialError, UsageError } from '../core/errors.js';
+import { noChoice } from '../config/sentences.js';
+import { CellsamError, PartialError, type Problem, UsageError } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
 import { explain } from './explain.js';
 import { interruptible } from './interrupt.js';
@@ -75,6 +76,7 @@ async function parse(verb: Verb, argv: readonly string[]): Promise<Record<string
       debug: { type: 'boolean', describe: 'with errors, print the stack trace too' },
     })
     .strictOptions()
+    .locale('en') // usageError reads its messages
     .version(version())
     .help()
     .alias('h', 'help')
@@ -92,13 +94,66 @@ async function parse(verb: Verb, argv: readonly string[]): Promise<Record<string
     process.stdout.write(`${printed}\n`);
     return undefined;
   }
+  requireNumbers(verb, parsed as Record<string, unknown>, argv);
   return parsed as Record<string, unknown>;
 }
 
+/** @throws UsageError naming every option that takes a number and was given something else, as it was typed */
+function requireNumbers(verb: Verb, parsed: Record<string, unknown>, argv: readonly string[]): void {
+  const problems = Object.entries(verb.options).flatMap(([name, { type }]): Problem[] => {
+    const value = parsed[name];
+    const where = `--${name}`;
+    if (type !== 'number' || value === undefined) return [];
+    if (Array.isArray(value)) return [{ where, message: `is given ${value.length} times; once is meant` }];
+    return Number.isNaN(value)
+      ? [{ where, message: `must be a number, and is \`${typed(argv, where)}\`` }]
+      : [];
+  });
+  if (problems.length === 0) return;
+  throw notRight(verb, problems);
+}
+
+/** What stands behind a flag on the command line; yargs takes `--min-size` and `--minSize`, with a blank or `=`. */
+function typed(argv: readonly string[], flag: string): string {
+  const camel = flag.replace(/(?<=\w)-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  for (const [i, argument] of argv.entries()) {
+    if (argument === flag || argument === camel) return argv[i + 1] ?? '';
+    const at = argument.indexOf('=');
+    if (at > 0 && [flag, camel].includes(argument.slice(0, at))) return argument.slice(at + 1);
+  }
+  return '';
+}
+
+const nameOf = ({ command }: Verb): string => command.split(' ')[0] as string;
+
+const notRight = (verb: Verb, problems: readonly Problem[]): UsageError =>
+  new UsageError(`arguments of \`cellsam ${nameOf(verb)}\` are not right`, {
+    problems,
+    fix: `see \`cellsam ${nameOf(verb)} --help\``,
+  });
+
 function usageError(message: string, verb: Verb): UsageError {
+  const choices = [...message.matchAll(/Argument: (\S+), Given: (.*), Choices:/g)];
+  if (choices.length > 0)
+    return notRight(
+      verb,
+      choices.flatMap(([, name, given]) => wrongChoices(verb, name, given)),
+    );
   const unknown = /Unknown arguments?: (.+)/.exec(message)?.[1]?.split(', ')[0];
   const hint = unknown === undefined ? '' : didYouMean(unknown, Object.keys(verb.options));
-  return new UsageError(`${message}${hint}`, { fix: `see \`cellsam ${verb.command.split(' ')[0]} --help\`` });
+  return new UsageError(`${message}${hint}`, { fix: `see \`cellsam ${nameOf(verb)} --help\`` });
+}
+
+/** @param given yargs' text of all values of an argument: `"a", "b"` */
+function wrongChoices(verb: Verb, name = '', given = ''): Problem[] {
+  const { choices = [] } = verb.options[name] ?? verb.positionals?.[name] ?? {};
+  const known = [...choices].map(String);
+  const values = JSON.parse(`[${given}]`) as unknown[];
+  const where = verb.options[name] === undefined ? name : `--${name}`;
+  return values
+    .map(String)
+    .filter((value) => !known.includes(value))
+    .map((value) => ({ where, message: noChoice(value, known) }));
 }
 
 async function showOverview(argv: readonly string[]): Promise<number> {

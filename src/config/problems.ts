@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Problem } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
 import type { Override } from './overrides.js';
+import { sentenceOf } from './sentences.js';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -17,7 +18,7 @@ export function describeIssues(
 ): Problem[] {
   const given = (path: Path) =>
     overrides.find((o) => o.path.map(String).join('.') === path.map(String).join('.'))?.value ??
-    document.getIn(path);
+    plain(document.getIn(path), document);
   const found = issues
     .flatMap((issue) => flatten(issue))
     .flatMap((issue) => sentences(issue, schema, given(issue.path)));
@@ -65,8 +66,11 @@ function sentences(issue: Issue, schema: z.ZodType, given: unknown): { path: Pat
     const message = `there is no \`${given}\`${didYouMean(given, known)}; known are ${known.join(', ')}`;
     return [{ path: issue.path, message }];
   }
-  return [{ path: issue.path, message: issue.message.replace(/^Invalid input: /, '') }];
+  return [{ path: issue.path, message: sentenceOf(issue, given) }];
 }
+
+/** Lists and maps of the file as plain values. */
+const plain = (found: unknown, document: Document): unknown => (isNode(found) ? found.toJS(document) : found);
 
 /** The keys that the schema has at a path, through optionals, defaults, unions and arrays. */
 export function knownKeys(schema: z.ZodType, path: Path): string[] {

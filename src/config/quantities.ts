@@ -1,4 +1,4 @@
-import { ConfigError } from '../core/errors.js';
+import { ConfigError, UsageError } from '../core/errors.js';
 import { didYouMean } from '../core/nearest.js';
 
 /** The variables of a schedule expression. */
@@ -129,7 +129,7 @@ export async function parseMicrometres(text: string | number, where = String(tex
 /**
  * A time such as `90 s`, `10m`, `1.5 h` or a plain number of seconds, in seconds.
  *
- * @throws ConfigError when it is no positive time
+ * @throws UsageError when it is no positive time
  */
 export async function parseSeconds(text: string | number, where = String(text)): Promise<number> {
   const match = /^([\d.]+)\s*([a-z]*)$/.exec(String(text).trim());
@@ -139,9 +139,9 @@ export async function parseSeconds(text: string | number, where = String(text)):
     const value = unit(`${match?.[1]} ${name}`).toNumber('s');
     if (value > 0 && Number.isFinite(value)) return value;
   } catch {} // told below
-  throw new ConfigError(`\`${text}\` is not a positive time`, {
+  throw new UsageError(`${where === String(text) ? '' : `${where}: `}\`${text}\` is not a positive time`, {
     where,
-    fix: 'write it like `90s`, `10m` or `1h`',
+    fix: 'write it like `90s`, `10m` or `1h`; a number alone means seconds',
   });
 }
 

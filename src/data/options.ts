@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { positiveRange } from '../config/range.js';
 import { FORMAT_NAMES } from './formats/formats.js';
 import { augmentOptions } from './transforms/augment.js';
 
@@ -60,8 +61,7 @@ export const dataOptions = z
       .describe(
         'with `sets`: draws from a set in proportion to its images, to their square root, or from all alike',
       ),
-    scale: z
-      .tuple([z.number().positive(), z.number().positive()])
+    scale: positiveRange()
       .default([0.75, 1.5])
       .describe('smallest and largest magnification of a training view'),
     objectSide: z

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
+import { parseOptions } from '../config/arguments.js';
 import { loadConfig } from '../config/load.js';
 import { CellsamError, OutputError, throwIfAborted } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
@@ -41,12 +42,12 @@ export interface CheckResult {
   readonly fixed?: CopiedData & { readonly images: number };
 }
 
-/** Reads whole datasets and tells what is in them and everything that is wrong. @throws DataError for an unknown layout */
+/** Reads whole datasets and tells what is in them and everything that is wrong. @throws DataError for an unknown layout, UsageError for wrong options */
 export async function check(
   given: z.input<typeof checkJobOptions>,
   context: JobContext,
 ): Promise<CheckResult> {
-  const options = checkJobOptions.parse(given);
+  const options = parseOptions(checkJobOptions, given, 'the check');
   const isConfig = /\.ya?ml$/i.test(options.folder);
   const { data, folder } = isConfig ? await fromConfig(options) : await fromFolder(options);
   const { parts, findings } = await survey(data, folder, isConfig);

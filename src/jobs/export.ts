@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { argumentProblems } from '../config/argumentProblems.js';
-import { ConfigError } from '../core/errors.js';
+import { parseArguments } from '../config/arguments.js';
 import type { JobContext } from '../core/events.js';
 import { readPixelImage } from '../data/readImage.js';
 import { simulate } from '../data/simulate/simulate.js';
@@ -74,11 +73,7 @@ async function imagesOf({ images }: ExportJob, model: CellSam): Promise<PixelIma
   return ['fluorescence', 'phase'].map((modality) => simulate({ modality, side, seed: 'export' }).image);
 }
 
-/** @throws ConfigError listing every argument that is not understood */
-export function parseExportJob(given: unknown): ExportJob {
-  const parsed = exportJobOptions.safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw new ConfigError('arguments of `cellsam export` are not right', {
-    problems: argumentProblems(given, parsed.error),
-  });
+/** @throws UsageError listing every argument that is not understood */
+export function parseExportJob(given: Readonly<Record<string, unknown>>): ExportJob {
+  return parseArguments(exportJobOptions, given, 'export');
 }

@@ -69,7 +69,7 @@ describe('reading a job file', () => {
     const found = await problems('data:\n  root: x\n  imagSize: 3\ntrain:\n  maxSteps: -3\n  nam: y\n');
     expect(found).toHaveLength(3);
     expect(found[0]).toMatch(/^line 3 {2}data\.imagSize: unknown key; did you mean `imageSize`\?/);
-    expect(found[1]).toMatch(/^line 5 {2}train\.maxSteps: .*>0/);
+    expect(found[1]).toMatch(/^line 5 {2}train\.maxSteps: must be above 0, and is -3$/);
     expect(found[2]).toMatch(/^line 6 {2}train\.nam: unknown key; did you mean `name`\?/);
   });
 

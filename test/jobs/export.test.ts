@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ConfigError, Interrupted, OutputError, type Problem } from '../../src/core/errors.js';
+import { Interrupted, OutputError, type Problem, UsageError } from '../../src/core/errors.js';
 import { type JobContext, silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
 import { exportJob, parseExportJob } from '../../src/jobs/export.js';
@@ -37,7 +37,7 @@ test('a form that does not exist is told with the one that was meant', () => {
   try {
     parseExportJob(given);
   } catch (thrown) {
-    ({ problems } = thrown as ConfigError);
+    ({ problems } = thrown as UsageError);
   }
   expect(problems).toEqual([
     {
@@ -46,7 +46,7 @@ test('a form that does not exist is told with the one that was meant', () => {
     },
     { where: '--smaller', message: '`int4` is none of float16, int8; did you mean `int8`?' },
   ]);
-  expect(() => parseExportJob({ model: file, to: [], out })).toThrow(ConfigError);
+  expect(() => parseExportJob({ model: file, to: [], out })).toThrow(UsageError);
 });
 
 test('what is there already stays, unless asked', async () => {

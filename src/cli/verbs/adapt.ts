@@ -1,3 +1,4 @@
+import { parseArguments } from '../../config/arguments.js';
 import { parseSeconds } from '../../config/quantities.js';
 import { signed } from '../../core/signed.js';
 import { ADAPT_PARTS, ADAPTER_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
@@ -23,7 +24,11 @@ export const verb: Verb<AdaptResult> = {
     out: { type: 'string', describe: 'folder to write; runs/adapt-<folder> when absent' },
     overwrite: { type: 'boolean', describe: 'replace an earlier adaptation there' },
     merge: { type: 'boolean', describe: 'write all weights, not only those that changed' },
-    budget: { type: 'string', default: '10m', describe: 'time for everything, e.g. 90s, 10m, 1h' },
+    budget: {
+      type: 'string',
+      default: '10m',
+      describe: 'time for everything, e.g. 90s, 10m, 1h; a number alone means seconds',
+    },
     parts: {
       type: 'string',
       array: true,
@@ -65,8 +70,7 @@ export const verb: Verb<AdaptResult> = {
       budgetSeconds,
       learningRate,
     };
-    const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    return adaptJob(adaptJobOptions.parse(present), context);
+    return adaptJob(parseArguments(adaptJobOptions, given, 'adapt'), context);
   },
   render: (r) =>
     [

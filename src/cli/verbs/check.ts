@@ -1,4 +1,5 @@
-import { type CheckResult, check } from '../../jobs/check.js';
+import { parseArguments } from '../../config/arguments.js';
+import { type CheckResult, check, checkJobOptions } from '../../jobs/check.js';
 import { checkReport } from '../checkReport.js';
 import type { Verb } from '../verb.js';
 
@@ -22,7 +23,7 @@ export const verb: Verb<CheckResult> = {
     fix: { type: 'string', describe: 'new folder for a corrected copy; the source is not touched' },
   },
   run: ({ folder, overrides, type, fix }, context) =>
-    check({ folder, overrides, type, fix } as Parameters<typeof check>[0], context),
+    check(parseArguments(checkJobOptions, { folder, overrides, type, fix }, 'check'), context),
   render: checkReport,
   exitCode: ({ errors }) => (errors > 0 ? DATA_PROBLEMS : 0),
 };

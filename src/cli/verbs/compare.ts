@@ -1,3 +1,4 @@
+import { parseArguments } from '../../config/arguments.js';
 import { type CompareResult, compare, compareJobOptions } from '../../jobs/compare.js';
 import type { Verb } from '../verb.js';
 
@@ -26,7 +27,11 @@ export const verb: Verb<CompareResult> = {
   },
   run: (args, context) =>
     compare(
-      compareJobOptions.parse({ a: args['a'], b: args['b'], truth: args['truth'], binary: args['binary'] }),
+      parseArguments(
+        compareJobOptions,
+        { a: args['a'], b: args['b'], truth: args['truth'], binary: args['binary'] },
+        'compare',
+      ),
       context,
     ),
   render: (r) => {

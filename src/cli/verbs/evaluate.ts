@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.js';
+import { parseArguments } from '../../config/arguments.js';
 import { evaluate, evaluateJobOptions } from '../../jobs/evaluate.js';
 import type { Verb } from '../verb.js';
 
@@ -69,14 +69,8 @@ export const verb: Verb<Awaited<ReturnType<typeof evaluate>>> = {
       'force',
     ];
     const given = Object.fromEntries(names.map((name) => [name, args[name]]));
-    const parsed = evaluateJobOptions.safeParse({ ...given, segment: { minSize: args['min-size'] } });
-    if (parsed.success) return evaluate(parsed.data, context);
-    throw new ConfigError('arguments of `cellsam evaluate` are not right', {
-      problems: parsed.error.issues.map(({ path, message }) => ({
-        where: `--${String(path.at(-1) ?? '')}`,
-        message,
-      })),
-    });
+    const segment = { minSize: args['min-size'] };
+    return evaluate(parseArguments(evaluateJobOptions, { ...given, segment }, 'evaluate'), context);
   },
   render: (r) => {
     const lines = r.datasets.map(({ dataset, images, objects, metrics, pooled, box }) => {

@@ -1,8 +1,13 @@
+import { parseArguments } from '../../config/arguments.js';
 import { parseSeconds } from '../../config/quantities.js';
 import { type FewshotJobResult, fewshotJob, fewshotJobOptions } from '../../jobs/fewshot.js';
 import type { Verb } from '../verb.js';
 
-const numbers = (text: unknown): number[] => String(text).split(',').map(Number);
+/** What is no number stays as it was typed, for the message. */
+const numbers = (text: unknown): (number | string)[] =>
+  String(text)
+    .split(',')
+    .map((part) => (part.trim() === '' || Number.isNaN(Number(part)) ? part : Number(part)));
 
 export const verb: Verb<FewshotJobResult> = {
   command: 'fewshot-eval',
@@ -26,7 +31,11 @@ export const verb: Verb<FewshotJobResult> = {
     shots: { type: 'string', default: '0,1,2,5,10', describe: 'numbers of annotated images, with commas' },
     seeds: { type: 'number', default: 3, describe: 'draws of the annotated images' },
     'boxes-only': { type: 'boolean', default: false, describe: 'forget the masks of the annotated images' },
-    budget: { type: 'string', default: '10m', describe: 'time for each adaptation, e.g. 90s, 10m' },
+    budget: {
+      type: 'string',
+      default: '10m',
+      describe: 'time for each adaptation, e.g. 90s, 10m; a number alone means seconds',
+    },
     steps: { type: 'number', describe: 'steps at most, of each round' },
     parts: {
       type: 'string',
@@ -69,8 +78,7 @@ export const verb: Verb<FewshotJobResult> = {
       boxesOnly: args['boxes-only'],
       budgetSeconds: await parseSeconds(args['budget'] as string, '--budget'),
     };
-    const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    return fewshotJob(fewshotJobOptions.parse(present), context);
+    return fewshotJob(parseArguments(fewshotJobOptions, given, 'fewshot-eval'), context);
   },
   render: ({ curve, nextImage, helpful, report, heldout }) => {
     const lines = curve.map(({ shots, f1, gain, spread, kept }) => {

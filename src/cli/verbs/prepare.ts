@@ -1,3 +1,4 @@
+import { parseArguments } from '../../config/arguments.js';
 import { loadConfig } from '../../config/load.js';
 import { UsageError } from '../../core/errors.js';
 import {
@@ -40,7 +41,8 @@ export const verb: Verb<PrepareResult> = {
     const overrides = (args['overrides'] as string[] | undefined) ?? [];
     const { config, folder } = await loadConfig(prepareFileOptions, path, overrides, PREPARE_PATHS);
     const [shardMb, overwrite] = [args['shard-mb'], args['overwrite']];
-    const job = prepareJobOptions.parse({ data: config.data, out, shardMb, overwrite });
+    const given = { data: config.data, out, shardMb, overwrite };
+    const job = parseArguments(prepareJobOptions, given, 'prepare');
     return prepare(job, folder, context);
   },
   render: (r) =>

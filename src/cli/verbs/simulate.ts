@@ -1,3 +1,4 @@
+import { parseArguments } from '../../config/arguments.js';
 import { MODALITIES, type SimulateResult, simulateFields, simulateJobOptions } from '../../jobs/simulate.js';
 import type { Verb } from '../verb.js';
 
@@ -21,6 +22,9 @@ export const verb: Verb<SimulateResult> = {
     seed: { type: 'number', default: 0, describe: 'equal seeds draw equal fields' },
   },
   run: ({ out, modality, count, side, seed }, context) =>
-    simulateFields(simulateJobOptions.parse({ out, modality, count, side, seed }), context),
+    simulateFields(
+      parseArguments(simulateJobOptions, { out, modality, count, side, seed }, 'simulate'),
+      context,
+    ),
   render: (r) => `${r.images} fields with ${r.objects} cells in ${r.folder}`,
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { positiveRange } from '../../config/range.js';
 import type { Patch } from '../prepared.js';
 import { definePixels } from './transform.js';
 
@@ -8,10 +9,7 @@ export const blur = definePixels({
   name: 'blur',
   options: z.strictObject({
     chance: z.number().min(0).max(1).default(0).describe('share of views that are blurred'),
-    sigma: z
-      .tuple([z.number().positive(), z.number().positive()])
-      .default([0.3, 1.5])
-      .describe('smallest and largest standard deviation in px'),
+    sigma: positiveRange().default([0.3, 1.5]).describe('smallest and largest standard deviation in px'),
   }),
   apply: (patch, { chance, sigma }, random) => {
     if (!random.chance(chance)) return patch;

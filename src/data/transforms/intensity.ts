@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { positiveRange } from '../../config/range.js';
 import { definePixels } from './transform.js';
 
 /** Changes brightness, contrast and gamma, and lays a haze over the image: exposure and background vary like this. */
@@ -11,10 +12,7 @@ export const intensity = definePixels({
       .min(0)
       .default(0.5)
       .describe('largest logarithm of the exponent, to either side; 0 keeps it'),
-    gain: z
-      .tuple([z.number().positive(), z.number().positive()])
-      .default([0.7, 1.15])
-      .describe('smallest and largest factor of the brightness'),
+    gain: positiveRange().default([0.7, 1.15]).describe('smallest and largest factor of the brightness'),
     contrast: z
       .number()
       .min(0)
