@@ -6,7 +6,7 @@ import { tf } from '../tf/index.js';
 import { PartGraphs } from '../train/partGraphs.js';
 import type { Factors } from '../weights/lowRank.js';
 import { bestShare, bestThreshold } from './chooseSchedule.js';
-import { type Decision, decide, type Gain, gainOf } from './decide.js';
+import { type Decision, decide, type Gain, gainOf, longerBudget } from './decide.js';
 import { type Fold, foldsOf } from './folds.js';
 import { learnFrom } from './learnFrom.js';
 import type { AdaptRequest, RoundRequest } from './request.js';
@@ -31,7 +31,10 @@ export interface AdaptOutcome {
   readonly after: readonly AdaptScore[];
   readonly thresholds: Thresholds;
   readonly steps: number;
-  readonly rounds: number;
+  /** Steps of each round of cross-validation. */
+  readonly roundSteps: readonly number[];
+  /** A longer budget, as it is typed, where the time ended the rounds' learning early. */
+  readonly longerBudget?: string;
   readonly trained: readonly string[];
   /** Of the low-rank adapters, by the weight's name. */
   readonly factors: ReadonlyMap<string, Factors>;
@@ -82,7 +85,10 @@ async function adaptWith(request: RoundRequest, context: JobContext): Promise<Ad
     const f1s = (scores: readonly AdaptScore[]) => scores.map((score) => score.f1);
     const isSingle = fields.filter(({ boxes }) => boxes.count > 0).length === 1;
     const gain = gainOf(f1s(before), f1s(after), isSingle ? 'halves' : 'images');
-    const decision = decide(gain, meanOf(f1s(after)));
+    const roundSteps = rounds.map(({ steps }) => steps);
+    const learning = { steps: roundSteps, wanted: options.steps, budgetSeconds: options.budgetSeconds };
+    const decision = decide(gain, meanOf(f1s(after)), learning);
+    const longer = longerBudget(learning);
     restore();
     let learnt: Awaited<ReturnType<typeof learnFrom>> = { steps: 0, factors: new Map() };
     if (decision.isKept) {
@@ -105,7 +111,8 @@ async function adaptWith(request: RoundRequest, context: JobContext): Promise<Ad
       thresholds: decision.isKept ? { ...request.thresholds, box } : request.thresholds,
       steps: learnt.steps,
       factors: learnt.factors,
-      rounds: rounds.length,
+      roundSteps,
+      ...(longer === undefined ? {} : { longerBudget: longer }),
       trained: all,
       seconds: (performance.now() - started) / 1000,
     };

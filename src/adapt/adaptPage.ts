@@ -41,7 +41,7 @@ export async function adaptPage(
 <h1>${escapeHtml(title)}</h1>
 <div class="headline"><div>F1 at IoU 0.5, held out<strong>${mean(before)} → ${mean(after)}</strong><span class="sub">expected on other images ${signed(gain.mean)}, 95 % interval ${signed(gain.low)} to ${signed(gain.high)}</span></div></div>
 <p class="${decision.isKept ? '' : 'warning'}">${escapeHtml(verdict)}</p>
-<p>Every image was held out once (of a single image each half): learnt from the others, then scored. The length of learning was chosen by the boxes, one box threshold by the masks that were found on all of them together, which flatters a little. ${outcome.rounds} rounds; the model that is kept has learnt from all images, ${outcome.steps} steps.</p>
+<p>Every image was held out once (of a single image each half): learnt from the others, then scored. The length of learning was chosen by the boxes, one box threshold by the masks that were found on all of them together, which flatters a little. ${outcome.roundSteps.length} rounds of ${outcome.roundSteps.join(', ')} steps; the model that is kept has learnt from all images, ${outcome.steps} steps.</p>
 <figure>${await pairPlot(pairs)}</figure>${table(header, rows, 'Counts are those after adaptation')}
 <h2>Made from</h2><dl>${list}</dl><h3>Settings</h3><pre>${escapeHtml(settings)}</pre></body></html>
 `;

@@ -16,12 +16,23 @@ export interface Decision {
   readonly why: string;
 }
 
+/** How far the rounds of cross-validation came. */
+export interface Learning {
+  /** Steps of each round. */
+  readonly steps: readonly number[];
+  /** Steps that each was to have. */
+  readonly wanted: number;
+  readonly budgetSeconds: number;
+}
+
 /** A gain smaller than this is not worth another model. */
 const LEAST_GAIN = 0.01;
 /** Both models are open to be used; the better one is rather more likely than not. */
 const LEAST_CERTAINTY = 0.6;
 /** With labels that fit the images at all, some cells are found after adaptation. */
 const LEAST_F1 = 0.1;
+/** No budget is advised that is more times longer: the first steps take longest, as they compute the features. */
+const MOST_LONGER = 10;
 /** The usual spread counts as this many further images. */
 const USUAL_IMAGES = 4;
 
@@ -65,13 +76,47 @@ export function gainOf(
   };
 }
 
-/** The adapted model replaces the old one when it is better on images that it has not seen, and probably on others. */
-export function decide(gain: Gain, after: number): Decision {
+/**
+ * A budget in which the rounds may reach all their steps, as it is typed (`15m`): the time grows with the steps at most.
+ *
+ * @returns nothing where the time did not end learning early
+ */
+export function longerBudget({ steps, wanted, budgetSeconds }: Learning): string | undefined {
+  if (steps.every((own) => own >= wanted)) return undefined;
+  const mean = steps.reduce((a, b) => a + b, 0) / steps.length;
+  const factor = Math.min(MOST_LONGER, wanted / Math.max(1, mean));
+  return `${Math.ceil((budgetSeconds * factor) / 60)}m`;
+}
+
+/** `12 to 15 of 150 steps a round`. */
+export function stepsReached({ steps, wanted }: Pick<Learning, 'steps' | 'wanted'>): string {
+  const [least, most] = [Math.min(...steps), Math.max(...steps)];
+  const reached = least === most ? `${least}` : `${least} to ${most}`;
+  return `${reached} of ${wanted} steps a round`;
+}
+
+/**
+ * The adapted model replaces the old one when it is better on images that it has not seen, and probably on others. Where the
+ * time ended learning early, the reason says so, as it may be the whole reason.
+ *
+ * @param after mean F1 of what was held out
+ */
+export function decide(gain: Gain, after: number, learning: Learning): Decision {
+  const longer = longerBudget(learning);
+  const { isKept, why } = judge(gain, after, longer !== undefined);
+  if (longer === undefined) return { isKept, why };
+  const short = `the time ended learning after ${stepsReached(learning)}`;
+  return isKept
+    ? { isKept, why: `${why}; ${short}, more of it (--budget ${longer}) may bring more` }
+    : { isKept, why: `${short}: allow more, for example --budget ${longer}; ${why}` };
+}
+
+function judge(gain: Gain, after: number, isCut: boolean): Decision {
   const sure = `${Math.round(100 * gain.certainty)} %`;
   if (after < LEAST_F1) {
     return {
       isKept: false,
-      why: `after adaptation hardly any held-out cell is found (F1 ${after.toFixed(3)}): check that the labels belong to these images`,
+      why: `after adaptation hardly any held-out cell is found (F1 ${after.toFixed(3)})${isCut ? '' : ': check that the labels belong to these images'}`,
     };
   }
   if (gain.mean < LEAST_GAIN)

@@ -34,6 +34,7 @@ export interface Round {
   }[];
   /** Trained weights at these shares; the caller disposes of them. */
   readonly weights: ReadonlyMap<number, ReadonlyMap<string, tf.Tensor>>;
+  readonly steps: number;
   /** What scoring the held-out fields once takes, in ms. */
   readonly scoringMs: number;
 }
@@ -76,7 +77,7 @@ export async function runRound(
   const scoring =
     (request.known?.has(keyOf(fold.test)) === true ? 0 : scoringMs) + scoringLater({ scoringMs });
   const rest = milliseconds - scoring - shares.length * GROWTH * lookMs - lookMs;
-  await learnFrom(
+  const { steps } = await learnFrom(
     request,
     fold.learn,
     trained,
@@ -88,7 +89,7 @@ export async function runRound(
     context,
   );
   await look(1);
-  return { test: fold.test, before, looks, weights, scoringMs };
+  return { test: fold.test, before, looks, weights, steps, scoringMs };
 }
 
 /** What scoring a round's held-out fields after it will take, in ms. */

@@ -5,6 +5,7 @@ import { type AdaptOutcome, adapt } from '../adapt/adapt.js';
 import { adaptPage } from '../adapt/adaptPage.js';
 import { annotatedFields } from '../adapt/annotated.js';
 import { type ChosenParts, partsToTrain } from '../adapt/chooseParts.js';
+import { stepsReached } from '../adapt/decide.js';
 import { FeatureCache } from '../adapt/featureCache.js';
 import { ADAPTED, type AdaptOptions, adaptOptions, askedParts, PARTS } from '../adapt/options.js';
 import { meanOf } from '../adapt/score.js';
@@ -23,6 +24,8 @@ import { withFactors } from '../weights/lowRank.js';
 import { loadModelFile, saveModelFile } from '../weights/modelFile.js';
 import { shippedModel } from '../weights/shippedModel.js';
 import { UNKNOWN_IMAGES, withImages } from '../weights/trainedImages.js';
+
+export { stepsReached };
 
 export const adaptJobOptions = adaptOptions.extend({
   parts: askedParts,
@@ -43,6 +46,11 @@ export interface AdaptResult {
   readonly objects: number;
   readonly isKept: boolean;
   readonly why: string;
+  /** Steps of each round of cross-validation, and how many each was to have. */
+  readonly roundSteps: readonly number[];
+  readonly stepsWanted: number;
+  /** A longer budget, as it is typed, where the time ended learning early. */
+  readonly longerBudget?: string;
   /** Held-out images, or halves of the only one, that were scored. */
   readonly tested: number;
   readonly before: number;
@@ -135,7 +143,7 @@ export async function adaptJob(job: AdaptJob, context: JobContext): Promise<Adap
         }
       : { weights: merge ? before : new Map(), card }; // the model as it came, so that what uses the file goes on
     await saveModelFile(target, weights, own, merge ? {} : { base: reference });
-    const result = summarise(outcome, folder, target, fields.length);
+    const result = { ...summarise(outcome, folder, target, fields.length), stepsWanted: options.steps };
     const objects = fields.reduce((sum, field) => sum + field.boxes.count, 0);
     const { factors: _, ...details } = outcome;
     await writeFileAtomic(report, JSON.stringify({ ...result, objects, options, details }, null, 2));
@@ -170,6 +178,8 @@ function summarise(outcome: AdaptOutcome, folder: string, model: string, images:
     images,
     isKept: outcome.decision.isKept,
     why: outcome.decision.why,
+    roundSteps: outcome.roundSteps,
+    ...(outcome.longerBudget === undefined ? {} : { longerBudget: outcome.longerBudget }),
     tested: outcome.before.length,
     before: mean(outcome.before),
     after: mean(outcome.after),

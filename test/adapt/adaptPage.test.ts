@@ -10,13 +10,13 @@ function outcome(before: readonly number[], after: readonly number[]): AdaptOutc
   const gain = gainOf(before, after);
   const mean = after.reduce((a, b) => a + b, 0) / after.length;
   return {
-    decision: decide(gain, mean),
+    decision: decide(gain, mean, { steps: [9, 10], wanted: 9, budgetSeconds: 60 }),
     gain,
     before: before.map((f1, i) => score(`<image ${i}>`, f1)),
     after: after.map((f1, i) => score(`<image ${i}>`, f1)),
     thresholds: { box: 0.3, boxShare: 1, meanShare: 0, iou: 0, mask: 0.5 },
     steps: 10,
-    rounds: 2,
+    roundSteps: [9, 10],
     factors: new Map(),
     trained: [],
     seconds: 1,
@@ -32,6 +32,7 @@ test('the page tells every held-out part before and after, the decision and why,
   );
   expect(page).toContain('0.250 → 0.600');
   expect(page).toContain('The adapted model is kept');
+  expect(page).toContain('2 rounds of 9, 10 steps');
   expect(page).toMatch(/&#60;image 1&#62;.*0\.300.*0\.700.*\+0\.400/);
   expect(page).toContain('Adaptation to &#60;mine&#62;');
   expect(page).not.toMatch(/(src|href)="/);

@@ -1,18 +1,37 @@
 import { describe, expect, test } from '@jest/globals';
 import { bestShare, bestThreshold } from '../../src/adapt/chooseSchedule.js';
-import { decide, gainOf } from '../../src/adapt/decide.js';
+import { decide, gainOf, longerBudget } from '../../src/adapt/decide.js';
 import type { Round } from '../../src/adapt/rounds.js';
+
+const whole = { steps: [150, 150], wanted: 150, budgetSeconds: 600 };
 
 describe('the decision', () => {
   const judge = (before: number[], after: number[]) => {
     const mean = after.reduce((a, b) => a + b, 0) / after.length;
-    return decide(gainOf(before, after), mean);
+    return decide(gainOf(before, after), mean, whole);
   };
   test('a gain is kept; a loss, chance and labels that fit nothing are not', () => {
     expect(judge([0.3, 0.4, 0.2, 0.5], [0.6, 0.6, 0.5, 0.7]).isKept).toBe(true);
     expect(judge([0.6, 0.6, 0.5], [0.5, 0.6, 0.5]).why).toMatch(/not expected to help/);
     expect(judge([0.1, 0.9, 0.5, 0.2], [0.9, 0.05, 0.55, 0.28]).why).toMatch(/chance/);
     expect(judge([0, 0, 0], [0.03, 0.05, 0.02]).why).toMatch(/labels belong/);
+  });
+
+  test('where the time ended learning early that is the first reason, with a longer budget, and labels are not blamed', () => {
+    const cut = { ...whole, steps: [12, 18] };
+    const none = gainOf([0, 0, 0], [0.02, 0.03, 0.01]);
+    expect(decide(none, 0.02, cut)).toEqual({
+      isKept: false,
+      why: 'the time ended learning after 12 to 18 of 150 steps a round: allow more, for example --budget 100m; after adaptation hardly any held-out cell is found (F1 0.020)',
+    });
+    const gain = gainOf([0.3, 0.4, 0.2, 0.5], [0.6, 0.6, 0.5, 0.7]);
+    const kept = decide(gain, 0.6, { ...whole, steps: [120, 120] });
+    expect(kept.isKept).toBe(true);
+    expect(kept.why).toMatch(/^expected on other images.*after 120 of 150 steps a round.*--budget 13m/);
+    for (const learning of [whole, cut])
+      expect(decide(gain, 0.6, learning).isKept).toBe(decide(gain, 0.6, whole).isKept);
+    expect(longerBudget(whole)).toBeUndefined();
+    expect(longerBudget({ ...whole, steps: [0, 1], budgetSeconds: 90 })).toBe('15m');
   });
 
   test('few images do not make it surer than the usual spread of gains, and more images do', () => {

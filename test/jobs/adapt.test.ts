@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { verb } from '../../src/cli/verbs/adapt.js';
 import { type JobEvent, silent } from '../../src/core/events.js';
 import { Random } from '../../src/core/random.js';
 import { adaptJob, adaptJobOptions } from '../../src/jobs/adapt.js';
@@ -43,7 +44,26 @@ test('where adaptation does not help, the file written is the model as it came, 
   after.model.dispose();
   expect(JSON.parse(readFileSync(join(out, 'adapt.json'), 'utf8')).isKept).toBe(false);
   expect(existsSync(join(out, 'report.html'))).toBe(true);
+  expect([result.roundSteps, result.stepsWanted, result.longerBudget]).toEqual([[1, 1], 1, undefined]);
+  const told = verb.render(result);
+  expect(told).toContain('Learnt: 1 of 1 steps a round, 2 rounds.');
+  expect(told).not.toContain('Next:');
   await expect(adaptJob(job(images, { out }), context)).rejects.toThrow(/holds an adaptation already/);
+});
+
+test('where the time ends learning, the steps that were reached and a longer budget are told', async () => {
+  const out = join(root, 'short');
+  const result = await adaptJob(job(images, { out, steps: 500, budgetSeconds: 1 }), context);
+  expect(result.isKept).toBe(false);
+  expect(Math.max(...result.roundSteps)).toBeLessThan(500);
+  const kept = JSON.parse(readFileSync(join(out, 'adapt.json'), 'utf8'));
+  expect([kept.roundSteps, kept.stepsWanted]).toEqual([result.roundSteps, 500]);
+  const told = verb.render(result);
+  expect(told).toMatch(
+    /left as it is: the time ended learning after .* of 500 steps a round: .*--budget 1m; /,
+  );
+  expect(told).not.toMatch(/labels belong|cellsam segment/);
+  expect(told).toContain('Next: the same command with --budget 1m --overwrite');
 });
 
 test('an output folder that cannot be written is told before anything is read', async () => {

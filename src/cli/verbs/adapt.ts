@@ -1,7 +1,14 @@
 import { parseArguments } from '../../config/arguments.js';
 import { parseSeconds } from '../../config/quantities.js';
 import { signed } from '../../core/signed.js';
-import { ADAPT_PARTS, ADAPTER_PARTS, type AdaptResult, adaptJob, adaptJobOptions } from '../../jobs/adapt.js';
+import {
+  ADAPT_PARTS,
+  ADAPTER_PARTS,
+  type AdaptResult,
+  adaptJob,
+  adaptJobOptions,
+  stepsReached,
+} from '../../jobs/adapt.js';
 import type { Verb } from '../verb.js';
 
 export const verb: Verb<AdaptResult> = {
@@ -76,7 +83,15 @@ export const verb: Verb<AdaptResult> = {
     [
       `F1 at IoU 0.5 on ${r.tested} held-out parts of ${r.images} ${r.images === 1 ? 'image' : 'images'}: ${r.before.toFixed(3)} before, ${r.after.toFixed(3)} after (expected on other images ${signed(r.gain)}, 95 % interval ${signed(r.interval[0])} to ${signed(r.interval[1])}).`,
       r.isKept ? `Adapted: ${r.why}.` : `The model was left as it is: ${r.why}.`,
+      `Learnt: ${stepsReached({ steps: r.roundSteps, wanted: r.stepsWanted })}, ${r.roundSteps.length} rounds.`,
       `Report: ${r.folder}`,
-      `Next: cellsam segment more-images --model ${r.model}`,
+      ...next(r),
     ].join('\n'),
 };
+
+/** The model as it came is nothing to go on with. */
+function next({ isKept, model, longerBudget }: AdaptResult): string[] {
+  if (isKept) return [`Next: cellsam segment more-images --model ${model}`];
+  if (longerBudget === undefined) return [];
+  return [`Next: the same command with --budget ${longerBudget} --overwrite`];
+}
