@@ -117,9 +117,10 @@ export async function readGroups(path: string | undefined): Promise<Groups> {
   if (path === undefined) return new Map();
   try {
     const parsed = JSON.parse(await readFile(path, 'utf8')) as { types?: unknown };
-    const lists = groupsFile.parse(parsed.types ?? parsed);
+    const lists = groupsFile.safeParse(parsed.types ?? parsed);
+    if (!lists.success) throw new Error('not every kind has a list of ids');
     return new Map(
-      Object.entries(lists).flatMap(([name, ids]) => ids.map((id): [string, string] => [id, name])),
+      Object.entries(lists.data).flatMap(([name, ids]) => ids.map((id): [string, string] => [id, name])),
     );
   } catch (thrown) {
     throw new ConfigError(`${path} does not tell kinds of images: ${reason(thrown)}`, {

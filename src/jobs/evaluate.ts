@@ -104,10 +104,20 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<E
     return evaluateCases(cases, origin, job.out ?? join(pred, 'report'), job.force, context);
   }
   if (model === undefined || pred !== undefined || truth !== undefined)
-    throw new UsageError('what should be scored against what?', {
+    throw new UsageError(faultOf(job), {
       fix: 'pass --model with --config (a run folder brings its own), or --pred with --truth or --config',
     });
   return evaluateModel(job, model, context);
+}
+
+/** Which option is missing or too many. */
+function faultOf({ model, pred, truth }: EvaluateJob): string {
+  if (model !== undefined)
+    return `--model and ${pred === undefined ? '--truth' : '--pred'} do not go together: score a model, or masks of another program`;
+  if (pred !== undefined)
+    return `--truth is missing: the true masks that those of ${pred} are scored against`;
+  if (truth !== undefined) return `--pred is missing: the masks that are scored against those of ${truth}`;
+  return 'there is nothing to score: --model or --pred is missing';
 }
 
 async function evaluateModel(job: EvaluateJob, given: string, context: JobContext): Promise<EvaluateResult> {

@@ -8,6 +8,7 @@ import { npyOf } from '../../src/io/npyWrite.js';
 import { writePng } from '../../src/io/png.js';
 import { check } from '../../src/jobs/check.js';
 import { describeWithShared } from '../support/shared.js';
+import { temporaryFolder, writeFiles } from '../support/temporary.js';
 
 const quiet = { emit: silent };
 const SIDE = 24;
@@ -239,8 +240,20 @@ describeWithShared('check without a type', 'data', (shared) => {
   });
 });
 
-test('a folder that does not exist is one sentence', async () => {
-  await expect(check({ folder: 'no-such-folder' }, quiet)).rejects.toThrow(
-    /cannot read the dataset folder no-such-folder/,
+test('a folder that is missing, empty, a file, or without masks is told as what it is', async () => {
+  const root = temporaryFolder();
+  const told = (folder: string) => check({ folder }, quiet).catch((thrown: Error) => thrown.message);
+  expect(await told('no-such-folder')).toBe('there is no folder no-such-folder');
+  expect(await told(root)).toBe(`the folder ${root} holds no files`);
+  const pixels = { height: 8, width: 8, channels: 1, data: new Uint8Array(64) };
+  writeFiles(root, { 'a.png': await writePng(pixels), 'b.png': await writePng(pixels) });
+  expect(await told(root)).toBe(
+    `the folder ${root} holds 2 images and nothing that looks like masks or boxes`,
   );
+  expect(await told(join(root, 'a.png'))).toBe(`${join(root, 'a.png')} is a file, not a folder`);
+});
+
+test('an option that is not known is told with the nearest', async () => {
+  const wrong = { folder: 'x', typ: 'dsb2018' } as unknown as Parameters<typeof check>[0];
+  await expect(check(wrong, quiet)).rejects.toThrow('typ there is no such option; did you mean `type`?');
 });

@@ -122,6 +122,15 @@ describe('masks of any program', () => {
   }
 });
 
+test.each([
+  [{ pred: 'x' }, /^--truth is missing: the true masks that those of x are scored against$/],
+  [{ truth: 'x' }, /^--pred is missing/],
+  [{ model: 'm', pred: 'x' }, /^--model and --pred do not go together/],
+  [{}, /--model or --pred is missing/],
+])('with %j the option that is missing or too many is named', async (options, told) => {
+  expect(await failure(run(options))).toMatch(told);
+});
+
 describe('a model', () => {
   const size = preset('tiny');
   const config = { ...size, vit: { ...size.vit, imgSize: 32 } };

@@ -1,4 +1,6 @@
+import type { z } from 'zod';
 import { knownKeys } from '../../config/problems.js';
+import { sentenceOf, valueAt } from '../../config/sentences.js';
 import { ConfigError, type Problem } from '../../core/errors.js';
 import { didYouMean } from '../../core/nearest.js';
 import type { DatasetFormat, FormatDefinition } from './format.js';
@@ -53,7 +55,7 @@ export async function formatNamed(
   const definition = await formatDefinition(name);
   const parsed = definition.options.safeParse(options);
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) => sentences(issue, definition));
+    const problems = parsed.error.issues.flatMap((issue) => sentences(issue, definition, options));
     throw new ConfigError(`the options of the dataset type ${name} are not right`, {
       where: 'data.options',
       problems,
@@ -68,15 +70,12 @@ export async function formatNamed(
   };
 }
 
-function sentences(
-  issue: { code: string; path: PropertyKey[]; message: string; keys?: string[] },
-  definition: FormatDefinition,
-): Problem[] {
+function sentences(issue: z.core.$ZodIssue, definition: FormatDefinition, given: unknown): Problem[] {
   const at = (path: readonly PropertyKey[]): string => ['data.options', ...path.map(String)].join('.');
   if (issue.code === 'unrecognized_keys')
-    return (issue.keys ?? []).map((key) => ({
+    return issue.keys.map((key) => ({
       where: at([...issue.path, key]),
       message: `unknown key${didYouMean(key, knownKeys(definition.options, issue.path))}`,
     }));
-  return [{ where: at(issue.path), message: issue.message.replace(/^Invalid input: /, '') }];
+  return [{ where: at(issue.path), message: sentenceOf(issue, valueAt(given, issue.path)) }];
 }

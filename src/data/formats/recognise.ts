@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { DataError } from '../../core/errors.js';
+import { IMAGE_FILE } from '../../io/decode.js';
 import { filesBelow } from './folder.js';
 import { FORMAT_NAMES, type FormatName, formatDefinition } from './formats.js';
 
@@ -31,12 +33,40 @@ export async function layoutsOf(root: string): Promise<readonly Layout[]> {
   return found.sort((a, b) => b.certainty - a.certainty);
 }
 
-/** The layout that a folder most likely has. @throws DataError when none is likely */
+/** The layout that a folder most likely has. @throws DataError that says what the folder holds, when none is likely */
 export async function recogniseLayout(root: string): Promise<Layout> {
+  await requireFolder(root);
   const [best] = await layoutsOf(root);
   if (best !== undefined && best.certainty >= 0.25) return best;
+  const files = await filesBelow(root);
+  if (files.length === 0)
+    throw new DataError(`the folder ${root} holds no files`, {
+      where: root,
+      fix: 'put the images and their masks into it',
+    });
+  const images = files.filter((file) => IMAGE_FILE.test(file));
+  if (images.length === files.length)
+    throw new DataError(
+      `the folder ${root} holds ${images.length} ${images.length === 1 ? 'image' : 'images'} and nothing that looks like masks or boxes`,
+      {
+        where: root,
+        fix: `put beside each image its masks, for example a.tif and a_masks.tif with one number for each cell; or name the layout with --type: ${FORMAT_NAMES.join(', ')}`,
+      },
+    );
   throw new DataError(`the layout of ${root} is none of those that are known`, {
     where: root,
-    fix: `name it: ${FORMAT_NAMES.join(', ')}; docs/datasets.md shows how each looks`,
+    fix: `name it with --type: ${FORMAT_NAMES.join(', ')}; docs/datasets.md shows how each looks`,
   });
+}
+
+async function requireFolder(root: string): Promise<void> {
+  const found = await stat(root).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new DataError(
+    found === undefined ? `there is no folder ${root}` : `${root} is a file, not a folder`,
+    {
+      where: root,
+      fix: 'name the folder that holds the images and their masks',
+    },
+  );
 }
