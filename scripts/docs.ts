@@ -13,8 +13,9 @@ export function generatedFiles(): Readonly<Record<string, string>> {
 
 Every key of the YAML file that \`cellsam train --config\` reads, made by \`npm run docs\` from the schema that checks it. \`key.sub=value\`
 on the command line replaces what the file says; lists are indexed (\`data.sets.0.root=...\`). Paths in the file are relative to the file,
-on the command line to the working directory. Learning rates are numbers, or expressions in \`step\` (from 0), \`epoch\` and \`maxSteps\`
-with the usual operators, \`a ? b : c\`, \`min\`, \`max\`, \`cos\`, \`exp\`, \`sqrt\`, \`pi\` and the like.
+on the command line to the working directory; \`run.folder\` alone, which is written and not read, is always relative to the working
+directory. Learning rates are numbers, or expressions in \`step\` (from 0), \`epoch\` and \`maxSteps\` with the usual operators,
+\`a ? b : c\`, \`min\`, \`max\`, \`cos\`, \`exp\`, \`sqrt\`, \`pi\` and the like.
 
 Editors that know \`# yaml-language-server: $schema=schema.json\` complete and check with \`configs/schema.json\`.
 

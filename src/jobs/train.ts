@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { DataError, Interrupted, NumericError, reason } from '../core/errors.js';
@@ -32,7 +32,9 @@ export const trainJobOptions = z.strictObject({
       folder: z
         .string()
         .default('runs/train')
-        .describe('where the run is kept, relative to the working directory'),
+        .describe(
+          'where the run is kept; unlike other paths of this file, relative to the working directory, not to the file',
+        ),
     })
     .prefault({})
     .describe('where it is kept'),
@@ -88,7 +90,7 @@ async function trainIn(
 ): Promise<TrainResult> {
   context.emit({
     kind: 'stage',
-    title: `${resume ? 'Going on with' : 'Training'} ${job.model.preset} in ${folder}`,
+    title: `${resume ? 'Going on with' : 'Training'} ${job.model.preset} in ${resolve(folder)}`,
   });
   const saved = resume ? await savedState(folder, context) : undefined;
   const config = saved?.config ?? (await modelConfig(job, configFolder));

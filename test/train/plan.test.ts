@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { verb } from '../../src/cli/verbs/train.js';
 import { trainJobOptions } from '../../src/jobs/train.js';
 import { planTraining } from '../../src/jobs/trainPlan.js';
 
@@ -39,11 +40,14 @@ describe('a dry run', () => {
   });
 
   test('says what is not here and plans the rest', async () => {
-    const { images, steps, missing } = await plan({
+    const found = await plan({
       data: { type: 'dsb2018', root: '/nowhere' },
       train: { maxEpochs: 3 },
     });
-    expect([images, steps]).toEqual([undefined, undefined]);
-    expect(missing).toMatch(/nowhere/);
+    expect([found.images, found.steps]).toEqual([undefined, undefined]);
+    expect(found.missing).toMatch(/nowhere/);
+    // The plan is printed; a script learns that the run could not start.
+    expect(verb.render(found)).toContain('Images: not here');
+    expect([verb.exitCode?.(found), verb.exitCode?.(await plan({}))]).toEqual([4, 0]);
   });
 });

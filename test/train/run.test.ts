@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { JobEvent } from '../../src/core/events.js';
 import { dataOptions } from '../../src/data/options.js';
@@ -138,7 +138,10 @@ describe('a training run', () => {
 
   test('leaves pictures, a plot and an event file that TensorBoard can read', async () => {
     const run = folder();
-    await trainJob(job(run, 1), '.', false, silent);
+    const titles: string[] = [];
+    const emit = (event: JobEvent) => void (event.kind === 'stage' && titles.push(event.title));
+    await trainJob(job(relative(process.cwd(), run), 1), '.', false, { emit });
+    expect(titles[0]).toBe(`Training tiny in ${run}`);
     expect(readdirSync(join(run, 'previews'))).toEqual(['step-00000001-0.png']);
     expect(read(run, 'loss.svg').toString()).toMatch(/^<svg .*<\/svg>\n$/s);
     const events = readdirSync(run).find((name) => name.startsWith('events.out.tfevents')) ?? '';

@@ -6,6 +6,9 @@ import { planTraining, type TrainPlan } from '../../jobs/trainPlan.js';
 import { trainPlanText } from '../trainPlanText.js';
 import type { Verb } from '../verb.js';
 
+/** As of a DataError. */
+const DATA_MISSING = 4;
+
 export const verb: Verb<TrainResult | TrainPlan> = {
   command: 'train [overrides..]',
   about: 'train a model as a YAML file says',
@@ -22,7 +25,10 @@ export const verb: Verb<TrainResult | TrainPlan> = {
     overrides: { type: 'string', array: true, describe: 'key.sub=value, replaces what the file says' },
   },
   options: {
-    config: { type: 'string', describe: 'the YAML file' },
+    config: {
+      type: 'string',
+      describe: 'the YAML file; its paths are relative to it, but run.folder to the working directory',
+    },
     resume: { type: 'string', describe: 'folder of a run to go on with' },
     'dry-run': {
       type: 'boolean',
@@ -42,6 +48,8 @@ export const verb: Verb<TrainResult | TrainPlan> = {
     return trainJob(job, folder, resume !== undefined, context);
   },
   render: (r) => ('trained' in r ? trainPlanText(r) : summary(r)),
+  // The plan is of use all the same, but a script must not take it for a run that can start.
+  exitCode: (r) => ('trained' in r && r.missing !== undefined ? DATA_MISSING : 0),
 };
 
 const summary = (r: TrainResult): string =>
