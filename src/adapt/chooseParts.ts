@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
+import { hearSignals } from '../core/events.js';
 import { f1AtHalf } from '../evaluate/metrics/metrics.js';
 import { segmentWithTrueBoxes } from '../evaluate/parts.js';
 import { annotated } from '../evaluate/scoreFields.js';
@@ -37,7 +37,7 @@ export async function chooseParts(
   const segmenter = new CellSegmenter(model, {}, thresholds);
   const scores: number[] = [];
   for (const field of withMasks.slice(0, MOST_FIELDS)) {
-    throwIfAborted(signal);
+    await hearSignals(signal);
     const { image, truth } = annotated(field);
     scores.push(f1AtHalf(truth, (await segmentWithTrueBoxes(segmenter, image, truth)).labels));
   }

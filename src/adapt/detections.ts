@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
+import { hearSignals } from '../core/events.js';
 import { Random } from '../core/random.js';
 import { type PixelScale, toBatch } from '../data/batches.js';
 import { boxCounts } from '../evaluate/metrics/boxCounts.js';
@@ -51,7 +51,7 @@ export async function detectionScores(
   const { pixelMean, pixelStd } = model.config;
   const counts = boxes.map(() => new Map<string, { tp: number; fp: number; fn: number }>());
   for (let at = 0; at < tiles.length; at += BATCH) {
-    throwIfAborted(signal);
+    await hearSignals(signal);
     const some = tiles.slice(at, at + BATCH);
     const batch = toBatch(some, { pixelMean, pixelStd } as PixelScale);
     const embedding = await engine.encode(batch.images, some.length);

@@ -1,5 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { hearSignals, type JobContext } from '../core/events.js';
 import { f1AtHalf } from '../evaluate/metrics/metrics.js';
 import { annotated } from '../evaluate/scoreFields.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
@@ -37,7 +36,7 @@ export async function mostHelpful(
   const segmenter = new CellSegmenter(model, {}, thresholds);
   const images: Helpful['images'][number][] = [];
   for (const field of fields.slice(0, LOOKED_AT)) {
-    throwIfAborted(context.signal);
+    await hearSignals(context.signal);
     const { image, truth } = annotated(field);
     const found = (await segmenter.segment(image)).labels;
     const other = (await segmenter.segment(mirrored(image))).labels;

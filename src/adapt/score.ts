@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../core/errors.js';
+import { hearSignals } from '../core/events.js';
 import { boxCounts } from '../evaluate/metrics/boxCounts.js';
 import { type Counts, countsAtHalf, f1 } from '../evaluate/metrics/metrics.js';
 import { RecordedEngine } from '../evaluate/recordedEngine.js';
@@ -35,6 +36,7 @@ export async function scoreAll(
   const scores: AdaptScore[][] = settings.map(() => []);
   try {
     for (const field of fields) {
+      await hearSignals(signal);
       const { image } = annotated(field);
       for (const [i, thresholds] of settings.entries()) {
         throwIfAborted(signal);

@@ -1,3 +1,5 @@
+import { throwIfAborted } from './errors.js';
+
 /** Something that happened in a long job; drawn by the command line, heard by API users. */
 export type JobEvent =
   | { readonly kind: 'stage'; readonly title: string }
@@ -23,3 +25,13 @@ export interface JobContext {
 
 /** A listener that hears nothing, for callers that do not care. */
 export const silent: EventListener = () => {};
+
+/**
+ * Lets Ctrl-C be heard: every TensorFlow call blocks the event loop, and promises of work that is done do not let it run.
+ *
+ * @throws Interrupted when the signal has been raised
+ */
+export async function hearSignals(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  throwIfAborted(signal);
+}

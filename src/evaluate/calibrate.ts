@@ -1,5 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { hearSignals, type JobContext, type JobEvent } from '../core/events.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSam } from '../models/cellsam.js';
 import { CellSegmenter } from '../segment/cellSegmenter.js';
@@ -54,6 +53,15 @@ export const fullSweep: Sweep = [
   ['box', boxes],
 ];
 
+/** That one more of the validation images has been looked at. @param done index of the image */
+export const looked = (done: number, total: number, detail: string): JobEvent => ({
+  kind: 'progress',
+  done: done + 1,
+  total,
+  unit: 'validation images',
+  detail,
+});
+
 /**
  * The thresholds with the best mean F1 at IoU 0.5 on annotated images, found one threshold at a time. The network runs
  * once for each image: boxes and masks are remembered, and only what follows is done again. A setting is better only if
@@ -84,9 +92,11 @@ export async function calibrate(
         if (tried.has(key)) continue;
         const segmenter = new CellSegmenter(model, options, thresholds, engine);
         const each: number[] = [];
-        for (const { image, truth } of images) {
-          throwIfAborted(context.signal);
+        for (const [done, { image, truth }] of images.entries()) {
+          await hearSignals(context.signal);
           each.push(f1AtHalf(truth, (await segmenter.segment(image)).labels));
+          // Later settings use what is remembered of the first.
+          if (trials.length === 0) context.emit(looked(done, images.length, 'finding thresholds'));
         }
         const f1 = each.reduce((sum, v) => sum + v, 0) / Math.max(1, each.length);
         tried.set(key, f1);

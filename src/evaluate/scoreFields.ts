@@ -1,5 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { hearSignals, type JobContext } from '../core/events.js';
 import { channelNames, type PreparedField } from '../data/prepared.js';
 import { centralView } from '../data/transforms/view.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
@@ -25,7 +24,7 @@ export async function scoreFields(
   for (const [done, field] of fields.entries()) {
     const { id } = field;
     const { image, truth } = annotated(field);
-    throwIfAborted(context.signal);
+    await hearSignals(context.signal);
     const { labels } = await segmenter.segment(image);
     scores.push({ id, image, truth, predicted: labels, f1: f1AtHalf(truth, labels) });
     context.emit({

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { hearSignals, type JobContext } from '../core/events.js';
 import { exists, writeFileAtomic } from '../core/files.js';
 import { sha256 } from '../core/hash.js';
 import { type Case, type ScoredImage, scoreCase } from './cases.js';
@@ -96,7 +95,7 @@ export async function readSummary(folder: string): Promise<EvaluateResult | unde
 export async function scoreAll(cases: readonly Case[], context: JobContext): Promise<ScoredImage[]> {
   const images: ScoredImage[] = [];
   for (const [done, item] of cases.entries()) {
-    throwIfAborted(context.signal);
+    await hearSignals(context.signal);
     images.push(scoreCase(item, await item.load()));
     context.emit({
       kind: 'progress',

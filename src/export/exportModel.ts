@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExportError, OutputError, throwIfAborted } from '../core/errors.js';
-import { type JobContext, silent } from '../core/events.js';
+import { ExportError, OutputError } from '../core/errors.js';
+import { hearSignals, type JobContext, silent } from '../core/events.js';
 import { asOutputError, writeFileAtomic } from '../core/files.js';
 import { LARGEST_WEIGHTS } from '../graph/protobuf.js';
 import { type Program, traceProgram } from '../graph/trace/trace.js';
@@ -106,14 +106,14 @@ export async function exportModel(
   const traced: Traced[] = [];
   for (const program of wanted) {
     traced.push({ program, graph: traceProgram(program) });
-    await turn(signal);
+    await hearSignals(signal);
   }
   const cases: Case[] = [];
   if (facts.isVerified) {
     emit({ kind: 'stage', title: 'Running the live model' });
     for await (const each of new CaseMaker(model, options.images).cases(wanted)) {
       cases.push(each);
-      await turn(signal);
+      await hearSignals(signal);
     }
   }
   options.onCases?.(cases);
@@ -134,7 +134,7 @@ export async function exportModel(
     const own = { ...source, traced: traced.filter(({ program }) => has(program.name)) };
     emit({ kind: 'stage', title: `Writing ${folder}` });
     files.push(...(await target.write(own, folder)));
-    await turn(signal);
+    await hearSignals(signal);
     if (cases.length === 0) continue;
     emit({ kind: 'stage', title: `Comparing ${folder}` });
     const runtimes = await target.runtimes(own, folder, (message) => void notes.push(message));
@@ -175,12 +175,6 @@ async function openTargets({ to, out, overwrite = false }: ExportOptions) {
     chosen.push({ name, folder, target: await targets[name]() });
   }
   return chosen;
-}
-
-/** Lets Ctrl-C be heard between long steps. */
-async function turn(signal: AbortSignal | undefined): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  throwIfAborted(signal);
 }
 
 /** One program after another, and none stays open: runtimes keep what a program needed while it ran. */

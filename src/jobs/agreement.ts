@@ -1,5 +1,4 @@
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
+import { hearSignals, type JobContext } from '../core/events.js';
 import { scoreImage } from '../evaluate/metrics/metrics.js';
 import type { LabelImage, PixelImage } from '../image/types.js';
 import type { CellSegmenter } from '../segment/cellSegmenter.js';
@@ -73,7 +72,7 @@ async function labelsOf(
 ): Promise<Segmented[]> {
   const all: Segmented[] = [];
   for (const image of images) {
-    throwIfAborted(signal);
+    await hearSignals(signal);
     const start = performance.now();
     const { labels } = await model.segment(image);
     all.push({ labels, seconds: (performance.now() - start) / 1000 });

@@ -1,4 +1,5 @@
-import { NumericError, throwIfAborted } from '../core/errors.js';
+import { NumericError } from '../core/errors.js';
+import { hearSignals } from '../core/events.js';
 import type { Random } from '../core/random.js';
 import type { Batch, Cursor } from '../data/sample.js';
 import type { Parameters } from '../models/parameters.js';
@@ -62,10 +63,9 @@ export interface TrainerParts {
  */
 export async function train(progress: Progress, parts: TrainerParts): Promise<string | undefined> {
   while (progress.step < parts.maxSteps) {
-    throwIfAborted(parts.signal);
+    await hearSignals(parts.signal);
     const reason = await trainStep(progress, parts);
     if (reason !== undefined) return reason;
-    await new Promise(setImmediate); // lets Ctrl-C in: every TensorFlow call blocks the event loop
   }
   return undefined;
 }

@@ -1,6 +1,5 @@
-import { throwIfAborted } from '../core/errors.js';
-import type { JobContext } from '../core/events.js';
-import { type Annotated, boxSweep, calibrate } from '../evaluate/calibrate.js';
+import { hearSignals, type JobContext } from '../core/events.js';
+import { type Annotated, boxSweep, calibrate, looked } from '../evaluate/calibrate.js';
 import { boxCounts } from '../evaluate/metrics/boxCounts.js';
 import { f1, scoreImage } from '../evaluate/metrics/metrics.js';
 import { proposals, segmentWithTrueBoxes } from '../evaluate/parts.js';
@@ -47,13 +46,18 @@ export async function validate(
   };
 }
 
-async function maskF1(model: CellSam, images: readonly Annotated[], { signal }: JobContext): Promise<number> {
+async function maskF1(
+  model: CellSam,
+  images: readonly Annotated[],
+  { emit, signal }: JobContext,
+): Promise<number> {
   const segmenter = new CellSegmenter(model, { minSize: SMALLEST_CELL });
   let sum = 0;
-  for (const { image, truth } of images) {
-    throwIfAborted(signal);
+  for (const [done, { image, truth }] of images.entries()) {
+    await hearSignals(signal);
     const { labels } = await segmentWithTrueBoxes(segmenter, image, truth);
     sum += scoreImage(truth, labels, [STRICT_IOU]).thresholds[0]?.f1 ?? 0;
+    emit(looked(done, images.length, 'scoring masks'));
   }
   return sum / Math.max(1, images.length);
 }
@@ -63,13 +67,14 @@ async function boxF1(
   model: CellSam,
   images: readonly Annotated[],
   base: Thresholds,
-  { signal }: JobContext,
+  { emit, signal }: JobContext,
 ): Promise<Validated> {
   const segmenter = new CellSegmenter(model, {}, base);
   const found: { truth: Boxes; boxes: Boxes; scores: Float32Array }[] = [];
-  for (const { image, truth } of images) {
-    throwIfAborted(signal);
+  for (const [done, { image, truth }] of images.entries()) {
+    await hearSignals(signal);
     found.push({ truth: boxesOf(truth), ...(await proposals(segmenter, image)) });
+    emit(looked(done, images.length, 'finding boxes'));
   }
   const [, values = []] = boxSweep[0] ?? [];
   let best = { f1: -1, box: base.box };
