@@ -47,6 +47,23 @@ const READERS: Readonly<Record<string, Reader>> = {
 export const VENDOR_FILE = /\.(czi|nd2|lif|lsm|oib|oif|vsi|vms|ims|dv|zvi|stk|svs|ndpi|mrxs|scn|bif)$/i;
 const MAX_FILE = 2 ** 31 - 1;
 
+/** What a file of this ending should be; those that are read by their name alone are not among them. */
+const KINDS_BY_ENDING: Readonly<Record<string, keyof typeof READERS>> = {
+  '.png': 'PNG',
+  '.tif': 'TIFF',
+  '.tiff': 'TIFF',
+  '.npy': 'npy',
+  '.jpg': 'JPEG',
+  '.jpeg': 'JPEG',
+  '.webp': 'WebP',
+  '.bmp': 'BMP',
+  '.mat': 'MATLAB 5',
+};
+
+/** Printable characters, blanks and line ends only. */
+const isText = (head: Uint8Array): boolean =>
+  head.every((byte) => (byte >= 32 && byte !== 127) || byte === 9 || byte === 10 || byte === 13);
+
 /** File endings of images and masks that are read; `.zarr` is a folder. */
 export const IMAGE_FILE = /\.(png|tiff?|npy|jpe?g|webp|bmp|nii|nii\.gz|zarr)$/i;
 
@@ -81,9 +98,15 @@ export async function decodeFile(path: string, variable?: string): Promise<RawIm
   const head = bytes.subarray(0, 16).toString('latin1');
   const reader = Object.values(READERS).find(({ matches }) => matches(head, path));
   if (reader === undefined) {
-    throw new DataError(`${path} is in a format that is not read here`, {
+    const claimed = KINDS_BY_ENDING[extname(path).toLowerCase()];
+    const but = claimed === undefined ? '' : `: it is no ${claimed} inside, whatever its name says`;
+    const what = isText(bytes.subarray(0, 512)) ? `${but === '' ? ': it' : ', it'} holds text` : '';
+    throw new DataError(`${path} is in a format that is not read here${but}${what}`, {
       where: path,
-      fix: `save it as PNG or TIFF; read are ${Object.keys(READERS).join(', ')} and OME-Zarr`,
+      fix:
+        claimed === undefined
+          ? `save it as PNG or TIFF; read are ${Object.keys(READERS).join(', ')} and OME-Zarr`
+          : 'copy or download it again, or save it from the program that made it; renaming alone changes no format',
     });
   }
   return reader.read(bytes, path, variable);

@@ -41,12 +41,21 @@ export async function readPng(bytes: Uint8Array, where: string): Promise<PngImag
   } catch (thrown) {
     const second = await readWithSharp(bytes).catch(() => undefined);
     if (second !== undefined) return second;
-    throw new DataError(`${where} cannot be read: ${reason(thrown)}`, {
+    throw new DataError(`${where} cannot be read: ${wholeReason(thrown)}`, {
       where,
       fix: 'the file is damaged; copy or save it again',
       cause: thrown,
     });
   }
+}
+
+/** fast-png reads on past the end of a file, ends some of its sentences with a colon and gives the rest as their cause. */
+function wholeReason(thrown: unknown): string {
+  if ((thrown as Error).name === 'RangeError') return 'it is cut short';
+  const [text, ...causes] = [thrown, (thrown as { readonly cause?: unknown }).cause].map((each) =>
+    each === undefined || each === '' ? '' : reason(each),
+  );
+  return [text?.replace(/:$/, ''), ...causes.filter((cause) => cause !== '')].join(': ');
 }
 
 /** Nothing for a kind of file that only the slower readers know, and for a damaged one: they tell what is wrong. */

@@ -92,8 +92,10 @@ async function readHeader(file: FileHandle, fault: Fault) {
   const { size } = await file.stat();
   if (size < 8) throw fault(`it has ${size} bytes`);
   const length = Number(new DataView((await readExactly(file, 8, 0, fault)).buffer).getBigUint64(0, true));
-  if (length > MAX_HEADER || 8 + length > size)
-    throw fault(`its header claims ${length} bytes, the file has ${size}`);
+  if (length > MAX_HEADER || 8 + length > size) {
+    const why = length > MAX_HEADER ? 'it is something else' : 'it is cut short, or something else';
+    throw fault(`${why}: its header claims ${length} bytes, the file has ${size}`);
+  }
   let header: unknown;
   try {
     header = JSON.parse(
@@ -108,9 +110,9 @@ async function readHeader(file: FileHandle, fault: Fault) {
   if (!isTexts(metadata)) throw fault('its metadata are not texts');
   const available = size - 8 - length;
   const entries = new Map(
-    Object.entries(rest).map(([name, entry]) => [name, checkedEntry(name, entry, available, fault)]),
+    Object.entries(rest).map(([name, entry]) => [name, checkedEntry(name, entry, fault)]),
   );
-  checkRanges(entries, fault);
+  checkRanges(entries, available, fault);
   return { entries, metadata, dataStart: 8 + length };
 }
 
@@ -120,7 +122,7 @@ function isTexts(value: unknown): value is Record<string, string> {
   );
 }
 
-function checkedEntry(name: string, entry: unknown, available: number, fault: Fault): Entry {
+function checkedEntry(name: string, entry: unknown, fault: Fault): Entry {
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Readonly<Record<string, unknown>>;
   const stored = typeof dtype === 'string' && Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
   if (stored === undefined)
@@ -128,8 +130,7 @@ function checkedEntry(name: string, entry: unknown, available: number, fault: Fa
   if (!areCounts(shape)) throw fault(`\`${name}\` has no proper shape`);
   if (!areCounts(offsets) || offsets.length !== 2) throw fault(`\`${name}\` has no proper data offsets`);
   const [from, to] = offsets as [number, number];
-  if (from > to || to > available)
-    throw fault(`the data of \`${name}\` lie at ${from} .. ${to}, outside the file's ${available} bytes`);
+  if (from > to) throw fault(`the data of \`${name}\` lie at ${from} .. ${to}`);
   const bytes = shape.reduce((a, b) => a * b, ELEMENT_BYTES[stored]);
   if (bytes !== to - from) throw fault(`\`${name}\` needs ${bytes} bytes and has ${to - from}`);
   return { shape, dtype: readAs(stored), stored, from, to };
@@ -139,7 +140,8 @@ function areCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-function checkRanges(entries: ReadonlyMap<string, Entry>, fault: Fault): void {
+/** @param available bytes after the header */
+function checkRanges(entries: ReadonlyMap<string, Entry>, available: number, fault: Fault): void {
   const sorted = [...entries].sort(([, a], [, b]) => a.from - b.from || a.to - b.to);
   let end = 0;
   let before = '';
@@ -147,4 +149,8 @@ function checkRanges(entries: ReadonlyMap<string, Entry>, fault: Fault): void {
     if (from < end) throw fault(`the data of \`${before}\` and \`${name}\` overlap`);
     [end, before] = [to, name];
   }
+  if (end > available)
+    throw fault(
+      `it is cut short: its header lists ${end} bytes of data, and ${available} are there (\`${before}\` lies outside the file)`,
+    );
 }

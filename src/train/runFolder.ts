@@ -25,7 +25,7 @@ export async function claimFolder(folder: string, resume: boolean): Promise<() =
   const unlock = await mkdir(checkpoints, { recursive: true })
     .then(() => lockFolder(folder))
     .catch((thrown: unknown) => {
-      throw asOutputError(folder, thrown, 'choose a folder that you may write to, with run.folder=...');
+      throw asOutputError(folder, thrown, 'choose a folder that you may write to, with run.folder=FOLDER');
     });
   const release = async () => {
     await unlock();
@@ -37,7 +37,7 @@ export async function claimFolder(folder: string, resume: boolean): Promise<() =
   await release();
   throw new OutputError(`the run folder ${folder} exists already`, {
     where: folder,
-    fix: `go on with it: --resume ${folder}; or choose another with run.folder=...`,
+    fix: `go on with it: --resume ${folder}; or choose another with run.folder=FOLDER`,
   });
 }
 
