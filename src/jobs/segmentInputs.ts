@@ -1,7 +1,8 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { sentenceOf, valueAt } from '../config/sentences.js';
 import { DataError, type Problem, reason } from '../core/errors.js';
 import { stemOf } from '../data/formats/folder.js';
 import { isImageName, isVendorName } from '../segment/imageFile.js';
@@ -17,17 +18,23 @@ export async function readBoxes(path: string): Promise<BoxTable> {
     throw new DataError(`cannot read ${path}: ${reason(thrown)}`, { where: path, cause: thrown });
   });
   const row = z.tuple([z.number(), z.number(), z.number(), z.number()]);
-  try {
-    return z.record(z.string(), z.array(row)).parse(JSON.parse(text));
-  } catch (thrown) {
-    const [issue] = thrown instanceof z.ZodError ? thrown.issues : [];
-    const [image, box] = issue?.path ?? [];
-    const place = box === undefined ? '' : `box ${Number(box) + 1} of ${String(image)}: `;
-    throw new DataError(`${path} does not hold boxes: ${place}${issue?.message ?? reason(thrown)}`, {
+  const wrong = (why: string) =>
+    new DataError(`${path} does not hold boxes: ${why}`, {
       where: path,
       fix: 'write {"image.tif": [[x0, y0, x1, y1], ...]} in pixels',
     });
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (thrown) {
+    throw wrong(reason(thrown));
   }
+  const parsed = z.record(z.string(), z.array(row)).safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  const [image, box] = issue.path;
+  const place = box === undefined ? 'what it holds' : `box ${Number(box) + 1} of ${String(image)}`;
+  throw wrong(`${place} ${sentenceOf(issue, valueAt(given, issue.path))}`);
 }
 
 /** What is to be segmented. */
@@ -42,9 +49,15 @@ export interface Listed {
  * Files as given, images of folders, and matches of patterns; our own outputs left out, and masks of images in a folder.
  * Vendors' files in folders are listed too, so that opening them says what to do.
  *
- * @throws DataError when there are none
+ * @throws DataError when there are none, or a named one is missing
  */
 export async function listImages(inputs: readonly string[]): Promise<Listed> {
+  const missing = inputs.filter((input) => !/[*?]/.test(basename(input)) && !existsSync(input));
+  if (missing.length > 0)
+    throw new DataError(`there is no file or folder ${missing.join(', ')}`, {
+      where: missing[0] as string,
+      fix: 'check the path: an image, a folder of images, or a pattern such as images/*.tif is wanted',
+    });
   const found = new Set<string>();
   const masks: string[] = [];
   for (const input of inputs) {

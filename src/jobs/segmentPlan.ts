@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Problem } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
-import { requireWritable, removeStaleIn } from '../core/files.js';
+import { removeStaleIn, requireWritable } from '../core/files.js';
 import { counted } from '../core/plural.js';
 import { outputPath } from '../segment/outputs/outputs.js';
 import type { SegmentJob } from './segment.js';

@@ -1,3 +1,4 @@
+import { parseOptions } from '../config/arguments.js';
 import { DataError, throwIfAborted } from '../core/errors.js';
 import { type EventListener, silent } from '../core/events.js';
 import { boxAt, scaleBoxes, takeBoxes } from '../image/boxes.js';
@@ -41,7 +42,7 @@ export class Segmenter {
   /** @param stored thresholds that came with the model */
   constructor(engine: Engine, options: Partial<SegmentOptions> = {}, stored?: Thresholds) {
     this.engine = engine;
-    this.options = segmentOptions.parse(options);
+    this.options = parseOptions(segmentOptions, options, 'the segmenter');
     const { thresholds, boxThreshold: box } = this.options;
     const set = thresholds === 'model' ? (stored ?? thresholdSets.paper) : thresholdSets[thresholds];
     this.thresholds = box === undefined ? set : { ...set, box, boxShare: 1, meanShare: 0 };

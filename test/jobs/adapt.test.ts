@@ -70,7 +70,7 @@ test('an output folder that cannot be written is told before anything is read', 
   const seen: JobEvent[] = [];
   const out = join(untrained, 'out');
   const work = adaptJob(job(join(root, 'nowhere'), { out }), { emit: (event) => seen.push(event) });
-  await expect(work).rejects.toMatchObject({ exitCode: 7, where: out });
+  await expect(work).rejects.toMatchObject({ exitCode: 7, where: untrained });
   expect(seen).toEqual([]);
 });
 

@@ -5,7 +5,7 @@ import { encode } from 'fast-png';
 import type { PartialError } from '../../src/core/errors.js';
 import { type JobEvent, silent } from '../../src/core/events.js';
 import { segmentFiles, segmentJob } from '../../src/jobs/segment.js';
-import { listImages, sortOut } from '../../src/jobs/segmentInputs.js';
+import { listImages, readBoxes, sortOut } from '../../src/jobs/segmentInputs.js';
 import { equalNeighbours } from '../../src/jobs/segmentMasks.js';
 import { shippedModel } from '../../src/weights/shippedModel.js';
 import { diskField } from '../support/diskField.js';
@@ -107,4 +107,19 @@ describe('files of microscopes in a folder', () => {
     await mkdir(join(folder, 'deeper.nd2x'));
     expect((await listImages([folder])).paths).toEqual([join(folder, 'b.ome.tif'), join(folder, 'c.lif')]);
   });
+});
+
+test('what is named and missing is told before anything is computed, and boxes of the wrong form with their place', async () => {
+  const folder = await folderOf({
+    'a.png': png(field),
+    'boxes.json': '{"a.png": [[1, 2, 3]]}',
+    'list.json': '[]',
+  });
+  const [there, missing] = [join(folder, 'a.png'), join(folder, 'b.png')];
+  await expect(listImages([there, missing])).rejects.toThrow(`there is no file or folder ${missing}`);
+  await expect(listImages([join(folder, '*.tif')])).rejects.toThrow('no images found');
+  await expect(readBoxes(join(folder, 'boxes.json'))).rejects.toThrow(
+    /box 1 of a\.png must have 4 or more entries/,
+  );
+  await expect(readBoxes(join(folder, 'list.json'))).rejects.toThrow(/what it holds must be a map/);
 });

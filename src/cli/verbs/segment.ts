@@ -1,6 +1,5 @@
 import { dirname } from 'node:path';
-import { argumentProblems } from '../../config/argumentProblems.js';
-import { ConfigError } from '../../core/errors.js';
+import { parseArguments } from '../../config/arguments.js';
 import { counted } from '../../core/plural.js';
 import {
   type SegmentedImage,
@@ -24,7 +23,7 @@ export const verb: Verb<SegmentSummary> = {
   positionals: { inputs: { describe: 'image files, folders, or patterns', type: 'string', array: true } },
   options: {
     model: {
-      describe: 'model file (.safetensors); the small one of assets/ when absent',
+      describe: 'model file, or the folder of a run or adaptation; the small one of assets/ when absent',
       type: 'string',
       default: shippedModel,
       defaultDescription: 'the model that comes with the project',
@@ -159,7 +158,7 @@ function channelsOf(text: string): (string | number)[] | Record<string, string |
   );
 }
 
-/** @throws ConfigError listing every argument that is not understood */
+/** @throws UsageError listing every argument that is not understood */
 function jobOf(args: VerbArguments): SegmentJob {
   const given = {
     model: args['model'],
@@ -192,9 +191,5 @@ function jobOf(args: VerbArguments): SegmentJob {
       overlap: args['overlap'],
     },
   };
-  const parsed = segmentJob.safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw new ConfigError('arguments of `cellsam segment` are not right', {
-    problems: argumentProblems(given, parsed.error),
-  });
+  return parseArguments(segmentJob, given, 'segment');
 }
