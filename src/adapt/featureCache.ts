@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../core/files.js';
+import { makeFolder, writeFileAtomic } from '../core/files.js';
 import { tf } from '../tf/index.js';
 import type { ViewFeatures } from './boundary.js';
 
@@ -77,7 +77,7 @@ export class FeatureCache {
 
   async #write(key: string, kept: Kept): Promise<void> {
     if (this.#folder === undefined) return;
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     this.#diskBytes ??= await folderBytes(this.#folder);
     const bytes = encode(kept);
     if (this.#diskBytes + bytes.length > this.#limits.diskBytes) return;

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../core/files.js';
+import { makeFolder, writeFileAtomic } from '../core/files.js';
 import { sha256OfFile } from '../core/hash.js';
 import { RecordWriter } from '../io/tfrecord.js';
 import { indexOf, type ShardIndex } from './formats/tfrecord.js';
@@ -73,7 +73,7 @@ export class ShardWriter {
   }
 
   async #begin(): Promise<OpenShard> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     const partial = join(this.#folder, `.${this.#name()}.partial`);
     await rm(partial, { force: true });
     return { writer: await RecordWriter.create(partial), partial, records: [] };

@@ -1,8 +1,8 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExportError, OutputError } from '../core/errors.js';
 import { hearSignals, type JobContext, silent } from '../core/events.js';
-import { asOutputError, writeFileAtomic } from '../core/files.js';
+import { asOutputError, makeFolder, writeFileAtomic } from '../core/files.js';
 import { LARGEST_WEIGHTS } from '../graph/protobuf.js';
 import { type Program, traceProgram } from '../graph/trace/trace.js';
 import type { PixelImage } from '../image/types.js';
@@ -163,7 +163,7 @@ async function openTargets({ to, out, overwrite = false }: ExportOptions) {
   for (const name of new Set(to)) {
     const folder = join(out, name);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
     } catch (thrown) {
       throw asOutputError(folder, thrown);
     }

@@ -1,8 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NamedArray } from '../core/arrays.js';
 import { DataError, reason, WeightsError } from '../core/errors.js';
-import { asOutputError, writeFileAtomic } from '../core/files.js';
+import { asOutputError, makeFolder, writeFileAtomic } from '../core/files.js';
 import { sha256OfFile } from '../core/hash.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { writeSafetensors } from '../io/safetensorsWrite.js';
@@ -53,7 +53,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, kee
   const partial = `${final}.partial`;
   try {
     await removeLeftovers(folder);
-    await mkdir(partial, { recursive: true });
+    await makeFolder(partial);
     for (const part of PARTS) await writeSafetensors(join(partial, `${part}.safetensors`), checkpoint[part]);
     await writeFileAtomic(
       join(partial, 'state.json'),

@@ -1,8 +1,8 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { OutputError } from '../core/errors.js';
-import { asOutputError, exists, readTextIfThere, writeFileAtomic } from '../core/files.js';
+import { asOutputError, exists, makeFolder, readTextIfThere, writeFileAtomic } from '../core/files.js';
 import { lockFolder } from '../core/lock.js';
 
 /** One line of `metrics.jsonl`: a step, or a look at the validation part. */
@@ -22,11 +22,11 @@ export async function claimFolder(folder: string, resume: boolean): Promise<() =
   if (!(await has('config.yaml')) && resume)
     throw new OutputError(`there is no run in ${folder}`, { where: folder, fix: 'check the path' });
   const checkpoints = join(folder, 'checkpoints');
-  const unlock = await mkdir(checkpoints, { recursive: true })
-    .then(() => lockFolder(folder))
-    .catch((thrown: unknown) => {
-      throw asOutputError(folder, thrown, 'choose a folder that you may write to, with run.folder=FOLDER');
-    });
+  const fix = 'choose a folder that you may write to, with run.folder=FOLDER';
+  await makeFolder(checkpoints, fix);
+  const unlock = await lockFolder(folder).catch((thrown: unknown) => {
+    throw asOutputError(folder, thrown, fix);
+  });
   const release = async () => {
     await unlock();
     if (await has('config.yaml')) return;

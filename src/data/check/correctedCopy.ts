@@ -1,6 +1,6 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { writeAtomic, writeFileAtomic } from '../../core/files.js';
+import { makeFolder, writeAtomic, writeFileAtomic } from '../../core/files.js';
 import type { LabelImage } from '../../image/types.js';
 import { npyOf } from '../../io/npyWrite.js';
 import { TiffWriter } from '../../io/tiff/write.js';
@@ -83,7 +83,7 @@ export class CorrectedCopy {
         (/^(maskPairs|bbbc039)$/.test(source.type) && source.ref.files.length === 2)) &&
       IMAGE_KEYS.every((key) => source.options[key] === undefined);
     if (isOneFile && file !== undefined) {
-      await mkdir(join(this.#folder, 'images'), { recursive: true });
+      await makeFolder(join(this.#folder, 'images'));
       return copyFile(join(source.root, file), path + extname(file));
     }
     if (image.channels.length > 1) this.#channels ??= image.channels;

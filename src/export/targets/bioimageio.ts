@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { ExportError, SetupError } from '../../core/errors.js';
-import { writeFileAtomic } from '../../core/files.js';
+import { makeFolder, writeFileAtomic } from '../../core/files.js';
 import { sha256 } from '../../core/hash.js';
 import { addProgram } from '../../graph/tensorflow/convert.js';
 import { GraphDef } from '../../graph/tensorflow/graphDef.js';
@@ -40,7 +40,7 @@ export const target: Target = {
     const traced = source.traced.find(({ program }) => program.name === PROGRAM) as Traced;
     const test = source.cases.find(({ program }) => program === PROGRAM) as Case;
     demandRoom(traced, source.weightsUpTo);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const graph = copyGraph(traced.graph);
     fuse(graph);
     await writeOnnx(toOnnx(graph, source.opset), join(folder, 'candidates.onnx'));

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SetupError } from '../../core/errors.js';
+import { makeFolder } from '../../core/files.js';
 import { fuse } from '../../graph/trace/fuse.js';
 import { copyGraph } from '../../graph/trace/graph.js';
 import { OnnxSession, onnxRuntime } from '../../segment/engines/onnxSession.js';
@@ -39,7 +40,7 @@ export const target: Target = {
   about: 'ONNX files for ONNX Runtime and everything else that reads ONNX',
   programs: ['encoder', 'detector', 'decoder', 'box_decoder'],
   async write(source, folder) {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const written = [];
     for (const { program, graph: plain } of source.traced) {
       const graph = copyGraph(plain);

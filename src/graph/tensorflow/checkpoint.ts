@@ -1,6 +1,6 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeAtomic, writeFileAtomic } from '../../core/files.js';
+import { makeFolder, writeAtomic, writeFileAtomic } from '../../core/files.js';
 import { maskedCrc32c } from '../../io/crc32c.js';
 import { TYPE_NUMBERS } from '../../tf/index.js';
 import { Message } from '../protobuf.js';
@@ -22,7 +22,7 @@ export async function writeCheckpoint(
   prefix: string,
   variables: ReadonlyMap<string, ConstantTensor>,
 ): Promise<number> {
-  await mkdir(dirname(prefix), { recursive: true });
+  await makeFolder(dirname(prefix));
   const rows: [key: string, value: Uint8Array][] = [['', bytesOf(header())]];
   let offset = 0;
   await writeAtomic(`${prefix}.data-00000-of-00001`, async (temporary) => {

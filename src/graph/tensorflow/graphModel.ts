@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../core/files.js';
+import { makeFolder, writeFileAtomic } from '../../core/files.js';
 import { type Dim, isSymbolic } from '../trace/symbols.js';
 import type { GraphDef, NodeAttribute, Port, Signature, TensorFlowType } from './graphDef.js';
 import { tensorName } from './messages.js';
@@ -38,7 +37,7 @@ export async function writeGraphModel(
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const count = Math.max(1, Math.ceil(bytes / SHARD_BYTES));
   const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const rest = shards(pieces);
   for (const path of paths) await writeFileAtomic(join(folder, path), rest.next().value ?? new Uint8Array(0));
   const node = graph.nodes.map(({ name, op, inputs, attrs }) => ({

@@ -1,7 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExportError } from '../../core/errors.js';
-import { writeAtomic } from '../../core/files.js';
+import { makeFolder, writeAtomic } from '../../core/files.js';
 import { Message } from '../protobuf.js';
 import { writeCheckpoint } from './checkpoint.js';
 import type { GraphDef, GraphDefNode, Signature } from './graphDef.js';
@@ -49,7 +49,7 @@ async function writeModel(
     meta.message(5, entry(name, signatureMessage(signature)));
   const model = new Message().int(1, 1).message(2, meta);
   if (model.length > LARGEST) throw new ExportError('saved_model.pb would pass 2 GB');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeAtomic(join(folder, 'saved_model.pb'), async (temporary) => {
     const file = await open(temporary, 'wx');
     try {

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
+import { makeFolder } from '../../core/files.js';
 import type { Output } from './output.js';
 
 const chunk = 1024;
@@ -14,7 +15,7 @@ export const omeZarr: Output = {
     const group = join(path, 'labels');
     const label = join(group, 'cells');
     const level = join(label, '0');
-    await mkdir(level, { recursive: true });
+    await makeFolder(level);
     const write = (folder: string, name: string, value: unknown): Promise<void> =>
       writeFile(join(folder, name), JSON.stringify(value, null, 2));
     for (const folder of [path, group, label]) await write(folder, '.zgroup', { zarr_format: 2 });
@@ -36,7 +37,7 @@ export const omeZarr: Output = {
       dimension_separator: '/',
     });
     for (let r = 0; r * chunks[0] < height; r++) {
-      await mkdir(join(level, String(r)), { recursive: true });
+      await makeFolder(join(level, String(r)));
       for (let c = 0; c * chunks[1] < width; c++) {
         const part = new Uint32Array(chunks[0] * chunks[1]);
         for (let y = 0; y < Math.min(chunks[0], height - r * chunks[0]); y++) {

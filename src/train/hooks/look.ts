@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JobContext, silent } from '../../core/events.js';
-import { writeFileAtomic } from '../../core/files.js';
+import { makeFolder, writeFileAtomic } from '../../core/files.js';
 import type { PreparedField } from '../../data/prepared.js';
 import { plainThresholds } from '../../evaluate/calibrate.js';
 import { annotated, scoreFields } from '../../evaluate/scoreFields.js';
@@ -75,7 +74,7 @@ async function drawPreviews(
   if (previews === 0) return [];
   const segmenter = new CellSegmenter(model, { minSize: SMALLEST_CELL }, thresholds);
   const scores = await scoreFields(segmenter, validation.slice(0, previews), { ...context, emit: silent });
-  await mkdir(join(folder, 'previews'), { recursive: true });
+  await makeFolder(join(folder, 'previews'));
   const drawn: Preview[] = [];
   for (const [i, { id, image, predicted }] of scores.entries()) {
     const { height, width } = predicted;
