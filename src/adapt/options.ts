@@ -57,6 +57,7 @@ export type AdaptOptions = z.infer<typeof adaptOptions>;
 /** `parts` where they may be left to `partsToTrain`. */
 export const askedParts = adaptOptions.shape.parts
   .unwrap()
+  .min(1)
   .optional()
   .describe('what is trained; absent: the detector, and the mask decoder where its masks are poor');
 

@@ -31,7 +31,7 @@ export function sentenceOf(issue: Issue, given: unknown): string {
     case 'not_multiple_of':
       return wanted(`a multiple of ${issue.divisor}`, given);
     case 'invalid_value':
-      return noChoice(String(given), issue.values.map(String));
+      return noChoice(typeof given === 'string' ? given : written(given), issue.values.map(String));
     default:
       return issue.message;
   }
@@ -74,6 +74,15 @@ const lengthOf = (given: unknown): number => (given as { readonly length?: numbe
 /** A value as it would be typed, in backticks where it is text; long ones are cut. */
 function shown(given: unknown): string {
   if (typeof given === 'number') return String(given);
-  const text = typeof given === 'string' ? given : JSON.stringify(given);
+  const text = typeof given === 'string' ? given : written(given);
   return `\`${text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text}\``;
+}
+
+/** As JSON, where it can be written so: programs may give anything. */
+function written(given: unknown): string {
+  try {
+    return JSON.stringify(given) ?? typeof given;
+  } catch {
+    return typeof given;
+  }
 }

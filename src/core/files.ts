@@ -33,7 +33,7 @@ export async function writeAtomic(path: string, write: (temporary: string) => Pr
     await write(temporary);
     await rename(temporary, path);
   } catch (thrown) {
-    await rm(temporary, { force: true, recursive: true });
+    await rm(temporary, { force: true, recursive: true }).catch(() => undefined); // below a file there is nothing
     throw asOutputError(path, thrown);
   }
 }
@@ -50,11 +50,12 @@ const ELSEWHERE = 'choose a folder that you may write to, with --out';
  * @returns the uppermost folder that was made; undefined where all were there
  * @throws OutputError where a file stands in the way or the place is not writable
  */
-export async function makeFolder(path: string, fix = ELSEWHERE): Promise<string | undefined> {
+export async function makeFolder(folder: string, fix = ELSEWHERE): Promise<string | undefined> {
+  const path = resolve(folder);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return undefined;
   if (found !== undefined)
-    throw new OutputError(`${path} is a file, and a folder is needed`, { where: path, fix });
+    throw new OutputError(`${folder} is a file, and a folder is needed`, { where: folder, fix });
   const above = dirname(path);
   const first = above === path ? undefined : await makeFolder(above, fix);
   try {
@@ -62,7 +63,8 @@ export async function makeFolder(path: string, fix = ELSEWHERE): Promise<string 
     return first ?? path;
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return first; // another process was quicker
+    // Another process was quicker, unless it is a link that leads nowhere.
+    if (code === 'EEXIST' && (await stat(path).catch(() => undefined))?.isDirectory()) return first;
     throw code === 'ENOENT' ? notWritable(path, thrown, fix) : asOutputError(path, thrown, fix);
   }
 }
@@ -144,7 +146,15 @@ async function removeEmpty(folder: string, top: string): Promise<void> {
     await rmdir(path).catch(() => undefined); // another process has begun to use it
 }
 
-const DENIED: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST']);
+const DENIED: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EEXIST',
+  'EISDIR',
+  'ENAMETOOLONG',
+]);
 
 /**
  * Foreseen failures of writing as an OutputError, anything else as it is.

@@ -58,25 +58,36 @@ export async function listImages(inputs: readonly string[]): Promise<Listed> {
       where: missing[0] as string,
       fix: 'check the path: an image, a folder of images, or a pattern such as images/*.tif is wanted',
     });
-  const found = new Set<string>();
+  const byPlace = new Map<string, string>();
+  const found = { add: (path: string) => byPlace.set(resolve(path), byPlace.get(resolve(path)) ?? path) };
   const masks: string[] = [];
   for (const input of inputs) {
     const kind = statSync(input, { throwIfNoEntry: false });
     const isOneImage = kind?.isFile() || (kind?.isDirectory() && isImageName(input)); // OME-Zarr is a folder
     if (isOneImage) found.add(input);
     else if (kind?.isDirectory()) {
-      const names = imagesAmong(await readdir(input));
+      const names = imagesAmong(await namesIn(input));
       const left = new Set(await masksAmong(input, names.filter(isImageName)));
       for (const name of names) if (!left.has(name)) found.add(join(input, name));
       for (const name of left) masks.push(join(input, name));
     } else for (const path of imagesAmong(matches(input))) found.add(path);
   }
-  if (found.size > 0) return { paths: [...found].sort(), masks: masks.filter((path) => !found.has(path)) };
+  if (byPlace.size > 0)
+    return {
+      paths: [...byPlace.values()].sort(),
+      masks: masks.filter((path) => !byPlace.has(resolve(path))),
+    };
   throw new DataError(`no images found in ${inputs.join(', ')}`, {
     where: inputs[0] as string,
     fix: 'give image files, folders of them, or patterns such as images/*.tif',
   });
 }
+
+/** @throws DataError where the folder cannot be read */
+const namesIn = (folder: string): Promise<string[]> =>
+  readdir(folder).catch((thrown: unknown) => {
+    throw new DataError(`cannot read ${folder}: ${reason(thrown)}`, { where: folder, cause: thrown });
+  });
 
 /** `folder/*.tif`: stars and question marks in the last part, for shells that do not expand them. */
 function matches(pattern: string): string[] {

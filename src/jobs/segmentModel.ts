@@ -8,6 +8,7 @@ import { counted } from '../core/plural.js';
 import { estimateMemory } from '../models/memory.js';
 import type { CellSegmenter } from '../segment/cellSegmenter.js';
 import { loadCellSam, openOnnx } from '../segment/loadCellSam.js';
+import { modelFileAt } from '../weights/modelPath.js';
 import { exportJob, parseExportJob } from './export.js';
 import type { SegmentJob } from './segment.js';
 
@@ -24,8 +25,7 @@ export async function openModel(config: SegmentJob, context: JobContext): Promis
       ...config.segment,
       onUnused: (names) => context.emit({ kind: 'note', message: unusedText(names) }),
     });
-  if (statSync(config.model, { throwIfNoEntry: false })?.isDirectory())
-    return openOnnx(config.model, { ...config.segment, precision });
+  if (await isExported(config.model)) return openOnnx(config.model, { ...config.segment, precision });
   const folder = await mkdtemp(join(tmpdir(), 'cellsam-onnx-'));
   try {
     const smaller = precision === 'float32' ? [] : [precision];
@@ -36,6 +36,11 @@ export async function openModel(config: SegmentJob, context: JobContext): Promis
     await rm(folder, { recursive: true });
   }
 }
+
+/** Whether a path is a folder that `export` wrote, and not one that holds a model file. */
+export const isExported = async (path: string): Promise<boolean> =>
+  (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false) &&
+  (await modelFileAt(path).catch(() => undefined)) === undefined;
 
 function unusedText(names: readonly string[]): string {
   return `${counted(names.length, 'weight')} of the file ${names.length === 1 ? 'is' : 'are'} not used: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', ...' : ''}`;

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Problem } from '../core/errors.js';
 import type { JobContext } from '../core/events.js';
 import { removeStaleIn, requireWritable } from '../core/files.js';
@@ -7,8 +7,9 @@ import { outputPath } from '../segment/outputs/outputs.js';
 import type { SegmentJob } from './segment.js';
 import type { ImageFacts } from './segmentFacts.js';
 import { type BoxTable, listImages, readBoxes, sortOut } from './segmentInputs.js';
-import { checkSettings, folderOf, readRecords } from './segmentRecord.js';
+import { checkSettings, folderOf, type Records, readRecords } from './segmentRecord.js';
 import { settingsOf } from './segmentSettings.js';
+import { isSameImage, sourceOf } from './segmentSource.js';
 
 /** What is to be done, found out before anything is computed. */
 export interface SegmentPlan {
@@ -40,8 +41,15 @@ export async function planOf(config: SegmentJob, { emit }: JobContext): Promise<
   const boxes = config.boxes === undefined ? undefined : await readBoxes(config.boxes);
   const settings = await settingsOf(config);
   const records = await readRecords(paths, out);
-  if (settings !== undefined) await checkSettings(paths, config, records, settings, emit);
-  const { wanted, skipped, problems } = await sortOut(paths, config);
+  await checkSettings(paths, config, records, settings, emit);
+  const sorted = await sortOut(paths, config);
+  const { wanted } = sorted;
+  const others = await ofOtherImages(sorted.skipped, config, records);
+  const skipped = sorted.skipped.filter((path) => !others.has(path));
+  const problems = [
+    ...sorted.problems,
+    ...[...others].map(([where, message]): Problem => ({ where, message })),
+  ];
   for (const { where = '', message } of problems) emit({ kind: 'warning', message, where });
   const folders = new Set(wanted.map((path) => folderOf(path, out)));
   for (const folder of folders) {
@@ -54,10 +62,35 @@ export async function planOf(config: SegmentJob, { emit }: JobContext): Promise<
   };
   const uncompared = skipped.filter((path) => !isKnown(path));
   const remember: SegmentPlan['remember'] = async (path, files, facts) => {
-    if (settings !== undefined)
-      await records.get(folderOf(path, out))?.add(basename(path), files, settings, facts);
+    const folder = folderOf(path, out);
+    const source = await sourceOf(path, folder);
+    await records.get(folder)?.add({ image: basename(path), files, facts, source }, settings);
   };
   return { paths, wanted, skipped, uncompared, problems, boxes, folders, remember };
+}
+
+/** Images whose results are there but come from another image of that name, or from this one before it was changed. */
+async function ofOtherImages(
+  paths: readonly string[],
+  { save, out }: Pick<SegmentJob, 'save' | 'out'>,
+  records: Records,
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const path of paths) {
+    const folder = folderOf(path, out);
+    for (const name of save) {
+      const file = outputPath(path, name, out);
+      const source = records.get(folder)?.sourceOf(basename(file));
+      if (source === undefined || (await isSameImage(source, path, folder))) continue;
+      const isChanged = resolve(folder, source.path) === resolve(path);
+      const whose = isChanged ? 'this image as it was before' : `another image, ${join(folder, source.path)}`;
+      found.set(
+        path,
+        `${file} comes from ${whose}; add --overwrite to make it again, or --out for another folder`,
+      );
+    }
+  }
+  return found;
 }
 
 function leftOutText(masks: readonly string[]): string {

@@ -8,6 +8,7 @@ import { counted } from '../core/plural.js';
 import { type OutputName, outputNames, outputPath } from '../segment/outputs/outputs.js';
 import type { ImageFacts } from './segmentFacts.js';
 import { differences, idOf, type Settings } from './segmentSettings.js';
+import { type ImageSource, imageSource } from './segmentSource.js';
 
 /**
  * The file in a folder of results that tells by which settings they were made. Lines are only ever added, each in one
@@ -24,19 +25,35 @@ const facts = z.object({
   boxThreshold: number,
   zoom: number,
 }) satisfies z.ZodType<ImageFacts>;
-const resultLine = z.object({ image: z.string(), files: z.array(z.string()), by: z.string(), facts });
+const resultLine = z.object({
+  image: z.string(),
+  files: z.array(z.string()),
+  by: z.string(),
+  facts,
+  source: imageSource.optional(),
+});
 
 /** What is known of one image's results: names without folders. */
 export type ImageResult = z.infer<typeof resultLine>;
+
+/** What is put down of one image's results. */
+export interface NewResult {
+  readonly image: string;
+  readonly files: readonly string[];
+  readonly facts: ImageFacts;
+  readonly source: ImageSource;
+}
 
 /** What is known of the files of one folder. */
 export interface FolderRecord {
   /** The settings behind a file; undefined where that is not known. */
   settingsOf(file: string): Settings | undefined;
+  /** The image behind a file; undefined where that is not known. */
+  sourceOf(file: string): ImageSource | undefined;
   /** What is known of files, but for what was made anew since; sorted by the image's name, of one image the latest last. */
   results(): ImageResult[];
   /** Adds one image's results to the file, unless it says the same already. @throws OutputError where it cannot be written */
-  add(image: string, files: readonly string[], settings: Settings, facts: ImageFacts): Promise<void>;
+  add(result: NewResult, settings: Settings): Promise<void>;
 }
 
 /** Reads a folder's record; an empty one where there is none. Lines that a killed process left unfinished are passed over. */
@@ -62,15 +79,16 @@ export async function readRecord(folder: string): Promise<FolderRecord> {
   }
   return {
     settingsOf: (file) => byId.get(ofFile.get(file)?.by ?? ''),
+    sourceOf: (file) => ofFile.get(file)?.source,
     results: () => {
       const holds = (result: ImageResult): boolean =>
         result.files.some((file) => ofFile.get(file) === result);
       return all.filter(holds).sort((a, b) => (a.image === b.image ? 0 : a.image < b.image ? -1 : 1));
     },
-    add: async (image, files, settings, own) => {
+    add: async ({ image, files, facts: own, source }, settings) => {
       const by = idOf(settings);
       const names = files.map((file) => basename(file));
-      const result = { image, files: names, by, facts: own };
+      const result = { image, files: names, by, facts: own, source };
       const told = JSON.stringify(result);
       if (names.every((file) => JSON.stringify(ofFile.get(file)) === told)) return; // made again, the same
       const lines = [...(byId.has(by) ? [] : [JSON.stringify({ id: by, settings })]), told];

@@ -2,7 +2,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Problem } from '../core/errors.js';
 import { sha256, sha256OfFile } from '../core/hash.js';
+import { modelFileAt } from '../weights/modelPath.js';
 import type { SegmentJob } from './segment.js';
+import { isExported } from './segmentModel.js';
 
 /** A file that results depend on: the same under another name, another when it is changed. */
 interface Contents {
@@ -17,14 +19,14 @@ export type Settings = Readonly<Record<string, unknown>>;
  * What the results of a job depend on. Left out is what changes time and memory only; `maxMemory` too, so that a folder
  * that was stopped for lack of memory can be gone on with.
  *
- * @returns undefined where the model cannot be read, about which its loader says more
+ * @throws WeightsError where there is no model
  */
-export async function settingsOf(config: SegmentJob): Promise<Settings | undefined> {
+export async function settingsOf(config: SegmentJob): Promise<Settings> {
   const { promptsPerCall, boxThreshold = null, overlap = null, ...segment } = config.segment;
   const { channels = null, pages, pixelSizeUm = null } = config.images;
   const { engine, precision, boxes } = config;
-  const model = await contentsOf(config.model).catch(() => undefined);
-  if (model === undefined) return undefined;
+  const isFolder = engine === 'onnx' && (await isExported(config.model));
+  const model = await contentsOf(isFolder ? config.model : await modelFileAt(config.model));
   const given = boxes === undefined ? null : await contentsOf(boxes);
   return {
     model,

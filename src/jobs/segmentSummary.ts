@@ -21,7 +21,7 @@ export async function writeSummaries(folders: Iterable<string>, emit: EventListe
     const results = await thoseThere(folder, (await readRecord(folder)).results());
     if (results.length < 2) continue;
     const path = join(folder, SUMMARY);
-    const there = await readTextIfThere(path);
+    const there = await readTextIfThere(path).catch(() => ''); // a folder of that name is no summary either
     if (there !== undefined && !there.startsWith(HEAD)) {
       emit({
         kind: 'warning',

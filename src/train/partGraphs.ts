@@ -21,8 +21,8 @@ interface Recorded {
   readonly weights: readonly string[];
   /** Inputs and weights that get a gradient. */
   readonly moving: readonly string[];
-  /** How many values it gives. */
-  readonly count: number;
+  /** Of each value that it gives, whether no trained weight bears on it. */
+  readonly constant: readonly boolean[];
   /** From what is given to the values, and to what the gradients need of what was computed on the way. */
   readonly forward: Direction;
   /** From that, what is given and the values' gradients to the gradients, by the names of what they are gradients of. */
@@ -31,7 +31,7 @@ interface Recorded {
 
 /** What of a part is left when its graphs have been made. */
 interface Graphs {
-  readonly part: Pick<Recorded, 'weights' | 'moving' | 'count'>;
+  readonly part: Pick<Recorded, 'weights' | 'moving' | 'constant'>;
   /** What the backward graph takes. */
   readonly taken: readonly string[];
   readonly forward: Runnable;
@@ -142,10 +142,10 @@ const isIncoming = (name: string): boolean => /^dy\d+$/.test(name);
 /** Runs a part forward and backward, apart from everything else. */
 function record(part: ModelPart): Recorded {
   return capture((own) => {
-    const given = numbered(
-      'input',
-      part.inputs.map((x) => own.input(x)),
-    );
+    const { constants } = part.plan;
+    const inputs = part.inputs.map((x) => own.input(x));
+    for (const [i, x] of inputs.entries()) if (part.isConstant(i)) constants.add(x);
+    const given = numbered('input', inputs);
     const weights: string[] = [];
     const read = (name: string): tf.Tensor => {
       const known = given.get(weightName(name));
@@ -155,7 +155,9 @@ function record(part: ModelPart): Recorded {
       given.set(weightName(name), weight);
       return weight;
     };
-    let forward: { readonly length: number; readonly values: readonly Value[] } | undefined;
+    let forward:
+      | { readonly length: number; readonly values: readonly Value[]; readonly constant: readonly boolean[] }
+      | undefined;
     let incoming: tf.Tensor[] = [];
     const moving = () => [
       ...part.inputs.flatMap((_, i) => (part.isConstant(i) ? [] : [`input${i}`])),
@@ -163,8 +165,12 @@ function record(part: ModelPart): Recorded {
     ];
     const grads = gradientsApart(
       () => {
-        const ys = part.f([...given.values()].slice(0, part.inputs.length), replaced(part.weights, read));
-        forward = { length: own.operations.length, values: ys.map((y) => own.valueFor(y)) };
+        const ys = part.f(inputs, replaced(part.weights, read));
+        forward = {
+          length: own.operations.length,
+          values: ys.map((y) => own.valueFor(y)),
+          constant: ys.map((y) => constants.has(y)),
+        };
         return ys;
       },
       () => moving().map((name) => given.get(name) as tf.Tensor),
@@ -173,7 +179,7 @@ function record(part: ModelPart): Recorded {
         return incoming;
       },
     );
-    const { length, values } = forward as NonNullable<typeof forward>;
+    const { length, values, constant } = forward as NonNullable<typeof forward>;
     const names = moving();
     const gradients = new Map<string, Value>();
     for (const [i, x] of grads.entries())
@@ -186,7 +192,7 @@ function record(part: ModelPart): Recorded {
       values,
       gradients,
     };
-    return { weights, moving: names, count: values.length, ...directions(ways) };
+    return { weights, moving: names, constant, ...directions(ways) };
   });
 }
 
@@ -230,13 +236,13 @@ function runAsGraphs(part: ModelPart, { part: own, taken, forward, backward }: G
     ...own.weights.map((name) => [weightName(name), part.weights.get(name)] as const),
   ]);
   const saving = taken.filter((name) => !isIncoming(name));
-  return jointOp(
+  const outputs = jointOp(
     Object.fromEntries(own.moving.map((name) => [name, given[name] as tf.Tensor])),
     (save) => {
       const results = forward.run(given);
       const all: Tensors = { ...given, ...results };
       save(saving.map((name) => all[name] as tf.Tensor));
-      const ys = Array.from({ length: own.count }, (_, i) => results[`y${i}`] as tf.Tensor);
+      const ys = own.constant.map((_, i) => results[`y${i}`] as tf.Tensor);
       tf.dispose(Object.values(results).filter((x) => !ys.includes(x)));
       return ys;
     },
@@ -250,4 +256,6 @@ function runAsGraphs(part: ModelPart, { part: own, taken, forward, backward }: G
       );
     },
   );
+  for (const [i, y] of outputs.entries()) if (own.constant[i] === true) part.plan.constants.add(y);
+  return outputs;
 }

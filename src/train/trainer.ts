@@ -123,7 +123,7 @@ async function sumGradients({ step, cursor }: Progress, parts: TrainerParts) {
     const compute = () => gradientsOf(parts.parameters, parts.trained, loss, parts.gradients);
     let result = compute();
     // What was met for the first time ran in another way: again, so that all steps are alike and a resumed run is the same.
-    if ((await parts.gradients?.runner?.ready()) === true) {
+    while ((await parts.gradients?.runner?.ready()) === true) {
       tf.dispose([...result.grads.values()]);
       result = compute();
     }

@@ -1,9 +1,15 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { OutputError } from '../../src/core/errors.js';
-import { makeFolder, removeStaleIn, requireWritable, temporaryBeside } from '../../src/core/files.js';
+import {
+  makeFolder,
+  removeStaleIn,
+  requireWritable,
+  temporaryBeside,
+  writeFileAtomic,
+} from '../../src/core/files.js';
 
 test('what a killed process left in a folder goes; what is young, belongs to one that runs, or is no temporary, stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'stale-'));
@@ -55,5 +61,18 @@ test('a folder is tried out before long work, and left as it was', async () => {
       fix: expect.stringContaining('--out'),
     });
   expect(await readdir(root)).toEqual(['file']);
+  await rm(root, { recursive: true });
+});
+
+test('a link that leads nowhere is no folder, and a detour leaves nothing behind', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'links-'));
+  const link = join(root, 'link');
+  await symlink(join(root, 'none'), link);
+  await expect(requireWritable(link)).rejects.toThrow(OutputError);
+  await requireWritable(`${root}/new1/../new2`);
+  expect(await readdir(root)).toEqual(['link']);
+  const file = join(root, 'file');
+  await writeFile(file, '');
+  await expect(writeFileAtomic(join(file, 'below'), 'x')).rejects.toThrow(OutputError);
   await rm(root, { recursive: true });
 });

@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { encode } from 'fast-png';
@@ -29,6 +29,8 @@ beforeAll(async () => {
   for (const path of images) await writeFile(path, png);
 });
 
+const source = { path: 'a.png', bytes: 1, modified: 2 };
+
 describe('results that are there', () => {
   test('by the same settings they are skipped, and the line says how they are made again', async () => {
     const first = await run('same');
@@ -41,6 +43,35 @@ describe('results that are there', () => {
     expect(verb.render(again)).toMatch(
       /^0 images, 0 cells, .* s; there already, not counted: 2 by the same settings \(--overwrite makes them again\)$/,
     );
+  });
+
+  test('of another image of that name, or of this one before it changed, they are not taken for this one', async () => {
+    const [one, other] = [join(folder, 'one'), join(folder, 'two')];
+    const out = join(folder, 'of-others');
+    const asked = (inputs: string[]) => segmentFiles({ ...job('of-others'), inputs }, { emit: silent });
+    for (const [place, from] of [
+      [one, images[0]],
+      [other, images[0]],
+    ] as const) {
+      await mkdir(place);
+      await copyFile(from as string, join(place, 'x.png'));
+    }
+    const bright = encode({ width: 96, height: 96, channels: 1, data: new Uint8Array(96 * 96).fill(200) });
+    await asked([join(one, 'x.png')]);
+    expect((await asked([join(other, 'x.png')])).skipped).toHaveLength(1); // the same content
+    await writeFile(join(other, 'x.png'), bright);
+    await expect(asked([join(other, 'x.png')])).rejects.toMatchObject({
+      problems: [
+        { where: join(other, 'x.png'), message: expect.stringMatching(/comes from another image, .*one/) },
+      ],
+    });
+    await writeFile(join(one, 'x.png'), bright);
+    await expect(asked([join(one, 'x.png')])).rejects.toMatchObject({
+      problems: [
+        { where: join(one, 'x.png'), message: expect.stringContaining('this image as it was before') },
+      ],
+    });
+    expect((await readdir(out)).filter((name) => name.endsWith('.csv'))).toHaveLength(1);
   });
 
   test('by other settings they are refused, with what differs, and stay as they are', async () => {
@@ -114,14 +145,18 @@ describe('the record of a folder', () => {
   test('of two lines about a file the later one holds; an unfinished line spoils neither itself nor the next', async () => {
     const own = temporaryFolder();
     const facts = { cells: 1, medianAreaPx: 9, meanScore: 0.5, boxThreshold: 0.4, zoom: null };
-    await (await readRecord(own)).add('a.png', [join(own, 'a_masks.tif')], { zoom: 1 }, facts);
-    await (await readRecord(own)).add('b.png', [join(own, 'b_masks.tif')], { zoom: 1 }, facts);
+    await (await readRecord(own)).add(
+      { image: 'a.png', files: [join(own, 'a_masks.tif')], facts, source },
+      { zoom: 1 },
+    );
+    await (await readRecord(own)).add(
+      { image: 'b.png', files: [join(own, 'b_masks.tif')], facts, source },
+      { zoom: 1 },
+    );
     await appendFile(join(own, RECORD), '{"image":"c.png","fil');
     await (await readRecord(own)).add(
-      'a.png',
-      [join(own, 'a_masks.tif')],
+      { image: 'a.png', files: [join(own, 'a_masks.tif')], facts: { ...facts, cells: 7 }, source },
       { zoom: 2 },
-      { ...facts, cells: 7 },
     );
     const record = await readRecord(own);
     expect(['a_masks.tif', 'b_masks.tif', 'c_masks.tif'].map((file) => record.settingsOf(file))).toEqual([
@@ -139,9 +174,15 @@ describe('the record of a folder', () => {
     const own = temporaryFolder();
     const facts = { cells: 1, medianAreaPx: 9, meanScore: 0.5, boxThreshold: 0.4, zoom: null };
     const record = await readRecord(own);
-    await record.add('a.png', ['a_masks.tif', 'a_cells.geojson'], { zoom: 1 }, facts);
-    await record.add('a.png', ['a_cells.geojson'], { zoom: 2 }, facts);
-    await record.add('a.png', ['a_masks.tif', 'a_cells.geojson'], { zoom: 1 }, facts);
+    await record.add(
+      { image: 'a.png', files: ['a_masks.tif', 'a_cells.geojson'], facts, source },
+      { zoom: 1 },
+    );
+    await record.add({ image: 'a.png', files: ['a_cells.geojson'], facts, source }, { zoom: 2 });
+    await record.add(
+      { image: 'a.png', files: ['a_masks.tif', 'a_cells.geojson'], facts, source },
+      { zoom: 1 },
+    );
     expect((await readRecord(own)).settingsOf('a_cells.geojson')).toEqual({ zoom: 1 });
   });
 

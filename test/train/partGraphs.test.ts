@@ -203,6 +203,27 @@ described('parts of any kind', () => {
     graphs.dispose();
   });
 
+  test('what is constant stays so, so that the next part is the same one from the beginning', async () => {
+    const { graphs, slope } = small();
+    const run = () =>
+      slope((w) => {
+        const x = tf.tensor1d([5, 6, 7]);
+        w.plan?.()?.constants.add(x);
+        const first = runPart('first', [x], w, ([own], at) => {
+          const fixed = noTape(() => (own as tf.Tensor).square());
+          w.plan?.()?.constants.add(fixed);
+          return [(own as tf.Tensor).mul(at.get('w')), fixed];
+        });
+        return runPart('second', first, w, product)[0] as tf.Tensor;
+      });
+    expect(run()).toEqual([125, 216, 343]);
+    expect(await graphs.ready()).toBe(true);
+    expect(run()).toEqual([125, 216, 343]);
+    expect(await graphs.ready()).toBe(false);
+    expect(graphs.runs).toBe(2);
+    graphs.dispose();
+  });
+
   test('what no graph can hold runs plainly, with a warning; so does what is met without a tape', async () => {
     const { graphs, slope } = small();
     const foreign = tf.tensor1d([2, 2, 2]);

@@ -78,7 +78,8 @@ export async function saveOutputs(
     }
     return paths;
   } catch (thrown) {
-    for (const temporary of temporaries) await rm(temporary, { force: true, recursive: true });
+    for (const temporary of temporaries)
+      await rm(temporary, { force: true, recursive: true }).catch(() => undefined); // below a file there is nothing
     throw asOutputError(first, thrown);
   }
 }
