@@ -66,7 +66,8 @@ async function parse(verb: Verb, argv: readonly string[]): Promise<Record<string
     .scriptName('cellsam')
     .command(verb.command, verb.about, (y) => {
       for (const [name, positional] of Object.entries(verb.positionals ?? {})) y.positional(name, positional);
-      y.options(verb.options);
+      for (const [name, option] of Object.entries(verb.options))
+        y.option(name, { ...option, requiresArg: option.type !== 'boolean' });
       for (const [command, what] of verb.examples) y.example(command, what);
       return y;
     })
@@ -139,6 +140,8 @@ function usageError(message: string, verb: Verb): UsageError {
       verb,
       choices.flatMap(([, name, given]) => wrongChoices(verb, name, given)),
     );
+  const [, bare] = /^Not enough arguments following: (.+)/.exec(message) ?? [];
+  if (bare !== undefined) return notRight(verb, [{ where: `--${bare}`, message: 'needs a value' }]);
   const unknown = /Unknown arguments?: (.+)/.exec(message)?.[1]?.split(', ')[0];
   const hint = unknown === undefined ? '' : didYouMean(unknown, Object.keys(verb.options));
   return new UsageError(`${message}${hint}`, { fix: `see \`cellsam ${nameOf(verb)} --help\`` });

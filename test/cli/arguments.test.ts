@@ -26,6 +26,9 @@ async function refused(...argv: readonly string[]): Promise<[number, ...string[]
 
 test.each([
   ['adapt x --lora neck --rank 0', '--rank  must be above 0, and is 0'],
+  ['segment a.png --zoom', '--zoom  needs a value'],
+  ['segment a.png --out --overwrite', '--out  needs a value'],
+  ['adapt x --parts', '--parts  needs a value'],
   ['adapt x --steps 2.5', '--steps  must be a whole number, and is 2.5'],
   ['adapt x --folds 1', '--folds  must be 2 or more, and is 1'],
   ['adapt x --learning-rate -1', '--learning-rate  must be above 0, and is -1'],
