@@ -1,3 +1,4 @@
+import { csvField } from '../core/csv.js';
 import { Random } from '../core/random.js';
 import { type Interval, meanWithInterval } from './bootstrap.js';
 import type { ScoredImage } from './cases.js';
@@ -78,10 +79,7 @@ export function perImageCsv(rows: readonly ImageRow[]): string {
     const counts = [row.n_true, row.n_pred, half?.tp, half?.fp, half?.fn];
     return [row.dataset, row.id, row.group, ...counts, ...METRICS.map(({ of }) => of(row))];
   });
-  return [header, ...lines].map((line) => `${line.map(quoted).join(',')}\r\n`).join('');
-}
-
-function quoted(value: string | number | null | undefined): string {
-  const text = String(value ?? '');
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return [header, ...lines]
+    .map((line) => `${line.map((value) => csvField(String(value ?? ''))).join(',')}\r\n`)
+    .join('');
 }

@@ -1,7 +1,9 @@
 import { ExportError } from '../core/errors.js';
 import {
+  attributes,
   type Int64,
   type KernelAttribute,
+  kernel,
   type NativeBackend,
   nativeBackend,
   TYPE_NUMBERS,
@@ -93,12 +95,11 @@ export class Capture {
   /** The same numbers as an input of the graph: with data of its own, so that two inputs of one tensor stay two. */
   input<T extends tf.Tensor>(x: T): T {
     this.#isNoting = false;
-    const type = { name: 'T', type: this.#binding['TF_ATTR_TYPE'] as number, value: TYPE_NUMBERS[typeOf(x)] };
-    const [own] = nativeBackend().executeMultipleOutputs('Identity', [type], [x], 1); // shares the memory
+    const [own] = kernel('Identity', [attributes.type('T', typeOf(x))], [x], 1) as [T]; // shares the memory
     this.#isNoting = true;
-    this.#define(own as tf.TensorInfo);
-    this.#inputs.push(tf.keep(own as tf.Tensor)); // a backward pass may ask for it after its scope has ended
-    return own as T;
+    this.#define(own);
+    this.#inputs.push(tf.keep(own)); // a backward pass may ask for it after its scope has ended
+    return own;
   }
 
   free(): void {
@@ -148,7 +149,7 @@ export class Capture {
     return value;
   }
 
-  #read(dataId: object): Float32Array {
+  #read(dataId: object): ReturnType<NativeBackend['readSync']> {
     const value = this.#values.get(dataId);
     if (value !== undefined && value.constant === undefined)
       throw new ExportError('a value that depends on an input is read on the host: a graph cannot hold that');
@@ -229,5 +230,6 @@ export function graphOf(
   };
 }
 
-const mapped = <T, U>(of: Readonly<Record<string, T>>, f: (value: T) => U): Record<string, U> =>
+/** The same names with other values. */
+export const mapped = <T, U>(of: Readonly<Record<string, T>>, f: (value: T) => U): Record<string, U> =>
   Object.fromEntries(Object.entries(of).map(([name, value]) => [name, f(value)]));

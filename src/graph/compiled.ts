@@ -1,5 +1,5 @@
 import { isNative, type tf } from '../tf/index.js';
-import { capture, graphOf } from './capture.js';
+import { capture, graphOf, mapped } from './capture.js';
 import { type Runnable, runnable } from './runnable.js';
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
@@ -25,6 +25,3 @@ export async function compiled(
   });
   return runnable(graph, signature);
 }
-
-const mapped = <T>(of: Tensors, f: (x: tf.Tensor) => T): Record<string, T> =>
-  Object.fromEntries(Object.entries(of).map(([name, x]) => [name, f(x)]));

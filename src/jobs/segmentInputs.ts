@@ -59,18 +59,20 @@ export async function listImages(inputs: readonly string[]): Promise<Listed> {
       fix: 'check the path: an image, a folder of images, or a pattern such as images/*.tif is wanted',
     });
   const byPlace = new Map<string, string>();
-  const found = { add: (path: string) => byPlace.set(resolve(path), byPlace.get(resolve(path)) ?? path) };
+  const take = (path: string): void => {
+    if (!byPlace.has(resolve(path))) byPlace.set(resolve(path), path);
+  };
   const masks: string[] = [];
   for (const input of inputs) {
     const kind = statSync(input, { throwIfNoEntry: false });
     const isOneImage = kind?.isFile() || (kind?.isDirectory() && isImageName(input)); // OME-Zarr is a folder
-    if (isOneImage) found.add(input);
+    if (isOneImage) take(input);
     else if (kind?.isDirectory()) {
       const names = imagesAmong(await namesIn(input));
       const left = new Set(await masksAmong(input, names.filter(isImageName)));
-      for (const name of names) if (!left.has(name)) found.add(join(input, name));
+      for (const name of names) if (!left.has(name)) take(join(input, name));
       for (const name of left) masks.push(join(input, name));
-    } else for (const path of imagesAmong(matches(input))) found.add(path);
+    } else for (const path of imagesAmong(matches(input))) take(path);
   }
   if (byPlace.size > 0)
     return {

@@ -9,7 +9,7 @@ import type { ImageFacts } from './segmentFacts.js';
 import { type BoxTable, listImages, readBoxes, sortOut } from './segmentInputs.js';
 import { checkSettings, folderOf, type Records, readRecords } from './segmentRecord.js';
 import { settingsOf } from './segmentSettings.js';
-import { isSameImage, sourceOf } from './segmentSource.js';
+import { isSameFile, sourceFileOf } from './segmentSource.js';
 
 /** What is to be done, found out before anything is computed. */
 export interface SegmentPlan {
@@ -63,7 +63,7 @@ export async function planOf(config: SegmentJob, { emit }: JobContext): Promise<
   const uncompared = skipped.filter((path) => !isKnown(path));
   const remember: SegmentPlan['remember'] = async (path, files, facts) => {
     const folder = folderOf(path, out);
-    const source = await sourceOf(path, folder);
+    const source = await sourceFileOf(path, folder);
     await records.get(folder)?.add({ image: basename(path), files, facts, source }, settings);
   };
   return { paths, wanted, skipped, uncompared, problems, boxes, folders, remember };
@@ -81,7 +81,7 @@ async function ofOtherImages(
     for (const name of save) {
       const file = outputPath(path, name, out);
       const source = records.get(folder)?.sourceOf(basename(file));
-      if (source === undefined || (await isSameImage(source, path, folder))) continue;
+      if (source === undefined || (await isSameFile(source, path, folder))) continue;
       const isChanged = resolve(folder, source.path) === resolve(path);
       const whose = isChanged ? 'this image as it was before' : `another image, ${join(folder, source.path)}`;
       found.set(

@@ -8,7 +8,7 @@ import { counted } from '../core/plural.js';
 import { type OutputName, outputNames, outputPath } from '../segment/outputs/outputs.js';
 import type { ImageFacts } from './segmentFacts.js';
 import { differences, idOf, type Settings } from './segmentSettings.js';
-import { type ImageSource, imageSource } from './segmentSource.js';
+import { type SourceFile, sourceFile } from './segmentSource.js';
 
 /**
  * The file in a folder of results that tells by which settings they were made. Lines are only ever added, each in one
@@ -30,7 +30,7 @@ const resultLine = z.object({
   files: z.array(z.string()),
   by: z.string(),
   facts,
-  source: imageSource.optional(),
+  source: sourceFile.optional(),
 });
 
 /** What is known of one image's results: names without folders. */
@@ -41,7 +41,7 @@ export interface NewResult {
   readonly image: string;
   readonly files: readonly string[];
   readonly facts: ImageFacts;
-  readonly source: ImageSource;
+  readonly source: SourceFile;
 }
 
 /** What is known of the files of one folder. */
@@ -49,7 +49,7 @@ export interface FolderRecord {
   /** The settings behind a file; undefined where that is not known. */
   settingsOf(file: string): Settings | undefined;
   /** The image behind a file; undefined where that is not known. */
-  sourceOf(file: string): ImageSource | undefined;
+  sourceOf(file: string): SourceFile | undefined;
   /** What is known of files, but for what was made anew since; sorted by the image's name, of one image the latest last. */
   results(): ImageResult[];
   /** Adds one image's results to the file, unless it says the same already. @throws OutputError where it cannot be written */

@@ -7,7 +7,7 @@ import { sha256OfFile } from '../core/hash.js';
 const LARGE = 2 ** 28;
 
 /** The image file that results come from. */
-export const imageSource = z.object({
+export const sourceFile = z.object({
   /** From the folder of results, with slashes. */
   path: z.string(),
   /** 0 for a folder (OME-Zarr). */
@@ -18,15 +18,15 @@ export const imageSource = z.object({
   sha256: z.string().optional(),
 });
 
-export type ImageSource = z.infer<typeof imageSource>;
+export type SourceFile = z.infer<typeof sourceFile>;
 
-export async function sourceOf(path: string, folder: string): Promise<ImageSource> {
+export async function sourceFileOf(path: string, folder: string): Promise<SourceFile> {
   const look = await lookAt(path, folder);
   return look.bytes === 0 || look.bytes > LARGE ? look : { ...look, sha256: await sha256OfFile(path) };
 }
 
 /** Whether a file is the image that results come from, also where it was moved or written anew with the same content. */
-export async function isSameImage(known: ImageSource, path: string, folder: string): Promise<boolean> {
+export async function isSameFile(known: SourceFile, path: string, folder: string): Promise<boolean> {
   const now = await lookAt(path, folder);
   if (now.path === known.path && now.bytes === known.bytes && now.modified === known.modified) return true;
   if (now.bytes === 0) return now.path === known.path;
@@ -34,7 +34,7 @@ export async function isSameImage(known: ImageSource, path: string, folder: stri
   return known.sha256 === undefined || known.sha256 === (await sha256OfFile(path));
 }
 
-async function lookAt(path: string, folder: string): Promise<ImageSource> {
+async function lookAt(path: string, folder: string): Promise<SourceFile> {
   const found = await stat(path);
   return {
     path: relative(resolve(folder), resolve(path)).split(sep).join('/'),

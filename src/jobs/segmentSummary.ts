@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { csvField } from '../core/csv.js';
 import type { EventListener } from '../core/events.js';
 import { exists, readTextIfThere, writeFileAtomic } from '../core/files.js';
 import { type ImageResult, readRecord } from './segmentRecord.js';
@@ -46,9 +47,10 @@ async function thoseThere(folder: string, results: readonly ImageResult[]): Prom
 }
 
 function rowOf({ image, facts }: ImageResult): string {
-  const name = /[",\n]/.test(image) ? `"${image.replaceAll('"', '""')}"` : image;
   const { cells, medianAreaPx, meanScore, boxThreshold, zoom } = facts;
-  return [name, cells, ...[medianAreaPx, meanScore, boxThreshold, zoom].map((value) => value ?? '')].join(
-    ',',
-  );
+  return [
+    csvField(image),
+    cells,
+    ...[medianAreaPx, meanScore, boxThreshold, zoom].map((value) => value ?? ''),
+  ].join(',');
 }

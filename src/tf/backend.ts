@@ -81,6 +81,10 @@ export function requireTraining(): void {
   );
 }
 
+/** Whether TensorFlow computes on a GPU. */
+export const isOnGpu = (): boolean =>
+  (tf.backend() as unknown as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true;
+
 /** What computes, and where it came from. */
 export function backendInfo(): BackendInfo {
   const binding = (tf.backend() as unknown as { binding?: { TF_Version?: string } }).binding;
@@ -88,7 +92,7 @@ export function backendInfo(): BackendInfo {
     name: tf.getBackend(),
     ...(binding?.TF_Version === undefined ? {} : { tensorflow: binding.TF_Version }),
     tfjs: tf.version_core,
-    gpu: (tf.backend() as unknown as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true,
+    gpu: isOnGpu(),
     library: libraryRecord(),
   };
 }

@@ -10,13 +10,22 @@ export {
   type BackendInfo,
   backendInfo,
   isNative,
+  isOnGpu,
   isPortable,
   node,
   portable,
   requireTraining,
 } from './backend.js';
 export { accumulate, into, pipe } from './free.js';
-export { type Int64, type KernelAttribute, type NativeBackend, nativeBackend } from './internals.js';
+export {
+  anyBackend,
+  type EngineInternals,
+  engine,
+  type Int64,
+  type KernelAttribute,
+  type NativeBackend,
+  nativeBackend,
+} from './internals.js';
 export { detach, noTape, op } from './operators.js';
 export { affine } from './ops/affine.js';
 export { bfloat16Obstacle, bfloat16Product } from './ops/bfloat16.js';

@@ -3,7 +3,7 @@ import { type Capture, capture, graphOf, type Operation, type Value } from '../g
 import { type Runnable, runnable } from '../graph/runnable.js';
 import type { ModelPart, PartRunner } from '../models/gradientPlan.js';
 import type { Weights } from '../models/parameters.js';
-import { backendInfo, gradientsApart, isTaping, jointOp, tf } from '../tf/index.js';
+import { gradientsApart, isOnGpu, isTaping, jointOp, tf } from '../tf/index.js';
 
 type Tensors = Record<string, tf.Tensor>;
 type Values = ReadonlyMap<string, Value>;
@@ -58,7 +58,7 @@ export class PartGraphs implements PartRunner {
 
   run(part: ModelPart): tf.Tensor[] | undefined {
     // On a GPU every input would travel to the processor's memory and back. Without a tape there is nothing to record.
-    if (backendInfo().gpu || !isTaping()) return undefined;
+    if (isOnGpu() || !isTaping()) return undefined;
     const key = keyOf(part);
     const graphs = this.#graphs.get(key);
     if (graphs !== undefined) {
@@ -68,7 +68,9 @@ export class PartGraphs implements PartRunner {
     if (this.#graphs.has(key) || this.#recorded.has(key)) return undefined;
     try {
       const recorded = record(part);
-      if (recorded.backward.outputs.size > 0) this.#recorded.set(key, recorded);
+      const hasGradients = recorded.backward.outputs.size > 0;
+      if (hasGradients) this.#recorded.set(key, recorded);
+      else this.#graphs.set(key, undefined); // not to be recorded in every step
     } catch (thrown) {
       if (!(thrown instanceof ExportError)) throw thrown;
       this.#refuse(key, thrown);

@@ -38,6 +38,23 @@ export function twoEncoderConfig(decLayers = 1): ModelConfig {
   });
 }
 
+/** A model with learned queries that is as small as can be, at 32 x 32. */
+export function queryConfig(
+  attentionType: 'RCDA' | 'nn.MultiheadAttention',
+  {
+    depth,
+    encLayers,
+    decLayers,
+  }: { readonly depth: number; readonly encLayers: number; readonly decLayers: number },
+): ModelConfig {
+  return modelOptions.parse({
+    vit: { imgSize: 32, patchSize: 8, embedDim: 12, depth, numHeads: 2, outChans: 8, windowSize: 3, globalAttnIndexes: [depth - 1] }, // biome-ignore format: sizes
+    promptEncoder: { embedDim: 8, maskInChans: 4 },
+    maskDecoder: { transformerDim: 8, numHeads: 2, mlpDim: 12, iouHeadHiddenDim: 8 },
+    cellfinder: { hiddenDim: 8, nheads: 2, encLayers, decLayers, dimFeedforward: 12, numQueryPosition: 7, groupNormGroups: 2, attentionType }, // biome-ignore format: sizes
+  });
+}
+
 /** Batches of simulated fields, by cursor, as the trainer asks for them. */
 export async function tinyBatches(size: number, imgSize = 64, count = 4): Promise<(cursor: Cursor) => Batch> {
   const samples = await Promise.all(

@@ -2,38 +2,15 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
 import { CellSam } from '../../src/models/cellsam.js';
 import { type ModelPart, runPart } from '../../src/models/gradientPlan.js';
-import { modelOptions } from '../../src/models/options.js';
 import { Parameters, type Weights } from '../../src/models/parameters.js';
 import { isNative, noTape, tf } from '../../src/tf/index.js';
 import { type Gradients, gradientsOf } from '../../src/train/gradients.js';
 import { PartGraphs } from '../../src/train/partGraphs.js';
+import { queryConfig } from '../support/tinyModel.js';
 
 const side = 4;
 const config = (attentionType: 'RCDA' | 'nn.MultiheadAttention') =>
-  modelOptions.parse({
-    vit: {
-      imgSize: 8 * side,
-      patchSize: 8,
-      embedDim: 12,
-      depth: 1,
-      numHeads: 2,
-      outChans: 8,
-      windowSize: 3,
-      globalAttnIndexes: [0],
-    },
-    promptEncoder: { embedDim: 8, maskInChans: 4 },
-    maskDecoder: { transformerDim: 8, numHeads: 2, mlpDim: 12, iouHeadHiddenDim: 8 },
-    cellfinder: {
-      hiddenDim: 8,
-      nheads: 2,
-      encLayers: 2,
-      decLayers: 3,
-      dimFeedforward: 12,
-      numQueryPosition: 7,
-      groupNormGroups: 2,
-      attentionType,
-    },
-  });
+  queryConfig(attentionType, { depth: 1, encLayers: 2, decLayers: 3 });
 
 /** Gradients of all queries' boxes and logits, for tokens of one's choice. */
 function gradients(
@@ -221,6 +198,27 @@ described('parts of any kind', () => {
     expect(run()).toEqual([125, 216, 343]);
     expect(await graphs.ready()).toBe(false);
     expect(graphs.runs).toBe(2);
+    graphs.dispose();
+  });
+
+  test('what has no gradient is looked at once and not in every step', async () => {
+    const { graphs, slope } = small();
+    let calls = 0;
+    const run = () =>
+      slope((w) => {
+        const x = tf.tensor1d([5, 6, 7]);
+        w.plan?.()?.constants.add(x);
+        const [fixed] = runPart('no gradient', [x], w, ([own]) => {
+          calls++;
+          return [(own as tf.Tensor).square()];
+        });
+        return w.get('w').mul(fixed as tf.Tensor);
+      });
+    for (const expected of [2, 3, 4]) {
+      expect(run()).toEqual([25, 36, 49]);
+      expect(calls).toBe(expected);
+      expect(await graphs.ready()).toBe(false);
+    }
     graphs.dispose();
   });
 

@@ -2,37 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { Random } from '../../src/core/random.js';
 import type { Batch } from '../../src/data/sample.js';
 import { CellSam } from '../../src/models/cellsam.js';
-import { modelOptions } from '../../src/models/options.js';
 import { tf } from '../../src/tf/index.js';
 import { gradientOptions, gradientsOf } from '../../src/train/gradients.js';
 import { type StageOptions, stageLoss } from '../../src/train/stages/stage.js';
+import { queryConfig } from '../support/tinyModel.js';
 
 const side = 32;
 const config = (attentionType: 'RCDA' | 'nn.MultiheadAttention') =>
-  modelOptions.parse({
-    vit: {
-      imgSize: side,
-      patchSize: 8,
-      embedDim: 12,
-      depth: 2,
-      numHeads: 2,
-      outChans: 8,
-      windowSize: 3,
-      globalAttnIndexes: [1],
-    },
-    promptEncoder: { embedDim: 8, maskInChans: 4 },
-    maskDecoder: { transformerDim: 8, numHeads: 2, mlpDim: 12, iouHeadHiddenDim: 8 },
-    cellfinder: {
-      hiddenDim: 8,
-      nheads: 2,
-      encLayers: 1,
-      decLayers: 2,
-      dimFeedforward: 12,
-      numQueryPosition: 7,
-      groupNormGroups: 2,
-      attentionType,
-    },
-  });
+  queryConfig(attentionType, { depth: 2, encLayers: 1, decLayers: 2 });
 
 function batchOf(images: number): Batch {
   const random = new Random('batch');

@@ -1,8 +1,8 @@
 import { ExportError } from '../../core/errors.js';
-import { tf } from '../../tf/index.js';
+import { type EngineInternals, engine, tf } from '../../tf/index.js';
 import { Hooks } from '../hooks.js';
-import { contentsOf, type EngineInternals, engineOf, hollow } from './engine.js';
 import type { ConstantData, ElementType } from './graph.js';
+import { contentsOf, hollow } from './hollow.js';
 import { shapeRules } from './shapes.js';
 
 /** Results of more numbers are not computed in a dry run, also where they follow from constants alone. */
@@ -58,7 +58,7 @@ export function record(
 
 class Recorder {
   readonly #options: RecordOptions;
-  readonly #engine: EngineInternals = engineOf();
+  readonly #engine: EngineInternals = engine();
   readonly #nodes: RecordedNode[] = [];
   readonly #consts = new Map<number, { name: string; isWeight: boolean; data: ConstantData }>();
   readonly #values = new Map<number, { shape: readonly number[]; dtype: ElementType }>();
@@ -201,7 +201,7 @@ class Recorder {
     const results = rule(inputs, attrs);
     if (!isClosed && results.every(({ shape }) => tf.util.sizeFromShape([...shape]) <= LARGE))
       return undefined;
-    const made = results.map(({ shape, dtype }) => hollow(this.#engine, shape, dtype));
+    const made = results.map(({ shape, dtype }) => hollow(shape, dtype));
     return made.length === 1 ? (made[0] as tf.Tensor) : made;
   }
 

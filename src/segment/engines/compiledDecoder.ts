@@ -4,7 +4,7 @@ import type { CellSam } from '../../models/cellsam.js';
 import { weightsOf } from '../../models/parameters.js';
 import { maskDecoderForMany } from '../../models/sam/maskDecoderForMany.js';
 import type { SharedImage } from '../../models/sam/sharedImage.js';
-import { backendInfo, tf } from '../../tf/index.js';
+import { isOnGpu, tf } from '../../tf/index.js';
 
 /** Prompts that the graph takes; fewer are filled up, which from so few on costs less than operation by operation. */
 const PROMPTS = { from: 11, to: 16 } as const;
@@ -28,7 +28,7 @@ export async function decodeCompiled(
 ): Promise<{ masks: tf.Tensor4D; iou: tf.Tensor2D } | undefined> {
   const n = sparse.shape[0];
   // On a GPU every input would travel to the processor's memory and back.
-  if (n < PROMPTS.from || n > PROMPTS.to || backendInfo().gpu) return undefined;
+  if (n < PROMPTS.from || n > PROMPTS.to || isOnGpu()) return undefined;
   const filled = filledUp(sparse);
   try {
     const inputs: Tensors = { ...decoderWeights(model), ...tensorsOf(shared), sparse: filled };

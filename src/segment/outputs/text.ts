@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { csvField } from '../../core/csv.js';
 import { areasOf } from '../../image/labels.js';
 import { packedObjects } from '../../image/rle.js';
 import type { PixelImage } from '../../image/types.js';
@@ -66,7 +67,7 @@ export const measurementsCsv: Output = {
     const intensities = image.channels.flatMap((name) => [`mean ${name}`, `max ${name}`]);
     const head = [...PLACE, ...SIZE, ...SHAPE, ...intensities, 'score'];
     const side = squareSide(cells.pixelSizeUm ?? image.pixelSizeUm);
-    const lines = [head.map(quoted).join(',')];
+    const lines = [head.map(csvField).join(',')];
     for (const m of cells.measure(image)) {
       const diameter = (area: number | undefined) =>
         area === undefined ? '' : rounded(2 * Math.sqrt(area / Math.PI));
@@ -86,7 +87,3 @@ export const measurementsCsv: Output = {
     await writeFile(path, `${lines.join('\n')}\n`);
   },
 };
-
-function quoted(text: string): string {
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
